@@ -1,0 +1,77 @@
+"""Figures of a generator, for TensorBoard while it trains and for the report afterwards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import Callback
+from matplotlib.figure import Figure
+
+from sntorch.data.batch import LightCurveBatch
+from sntorch.generative.base import GenerativeModel
+from sntorch.generative.evaluate import ks_distance, peak_magnitudes
+from sntorch.plotting.generative import (
+    error_against_magnitude,
+    example_grid,
+    peak_histograms,
+    population_fan,
+)
+
+
+def generator_figures(generated: LightCurveBatch, real: LightCurveBatch) -> dict[str, Figure]:
+    """The figures to judge a generator by, generated light curves beside real ones.
+
+    Args:
+        generated: Generated light curves.
+        real: Real ones in the same bands, held out from training.
+    """
+    ours, theirs = peak_magnitudes(generated), peak_magnitudes(real)
+    notes = {band: f"KS {ks_distance(ours[band], theirs[band]):.3f}" for band in real.bands}
+    return {
+        "examples": example_grid(real, generated),
+        "peak_magnitudes": peak_histograms(real, generated, notes),
+        "population": population_fan(real, generated),
+        "errors": error_against_magnitude(real, generated),
+    }
+
+
+class GeneratorFigures(Callback):
+    """Writes figures of fresh samples to the logger every few epochs.
+
+    The same seed is used each time, so a figure shows how the same objects change with training.
+
+    Args:
+        every_n_epochs: Figures after every so many epochs.
+        n: Light curves to draw.
+        seed: Seed of the draws.
+    """
+
+    def __init__(self, every_n_epochs: int = 100, n: int = 1000, seed: int = 0) -> None:
+        self.every_n_epochs = every_n_epochs
+        self.n = n
+        self.seed = seed
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Draw, plot and log."""
+        if (trainer.current_epoch + 1) % self.every_n_epochs:
+            return
+        writer = _writer(trainer)
+        if writer is None or not isinstance(pl_module, GenerativeModel):
+            return
+        real = self._real(trainer)
+        generated = pl_module.sample(self.n, seed=self.seed)
+        for name, figure in generator_figures(generated.to("cpu"), real).items():
+            writer.add_figure(f"generated/{name}", figure, trainer.global_step)
+
+    def _real(self, trainer: L.Trainer) -> LightCurveBatch:
+        """Held-out objects, or the training objects where none are held out."""
+        data: Any = trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
+        held_out = data.val_batch()
+        return held_out if len(held_out) else data.train_batch()
+
+
+def _writer(trainer: L.Trainer) -> Any:
+    """The logger's TensorBoard writer, None for other loggers."""
+    experiment = getattr(trainer.logger, "experiment", None)
+    return experiment if hasattr(experiment, "add_figure") else None

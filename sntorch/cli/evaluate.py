@@ -1,0 +1,125 @@
+"""``sntorch evaluate``: score a trained generator on the objects that its run held out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sntorch.cli.hydra import hydra_main
+from sntorch.errors import CheckpointError, ConfigError, DataError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from sntorch.data.batch import LightCurveBatch
+    from sntorch.data.datamodule import LightCurveDataModule
+
+TASKS = ("generator",)
+
+
+@hydra_main("evaluate")
+def main(cfg: DictConfig) -> None:
+    """Score what ``task`` names."""
+    if cfg.task not in TASKS:
+        raise ConfigError(f"task={cfg.task}: accepted is {', '.join(TASKS)}")
+    output = Path(cfg.out)
+    metrics = evaluate(cfg, output)
+    print(summary(metrics))
+    print(f"{output / 'metrics.json'}\n{output / 'figures'}")
+
+
+def evaluate(cfg: DictConfig, output: Path) -> dict[str, Any]:
+    """Scores of a generator beside their floors; writes ``metrics.json`` and ``figures/``.
+
+    Args:
+        cfg: The composed ``evaluate`` config.
+        output: Folder for the results.
+    """
+    from sntorch.callbacks.figures import generator_figures
+    from sntorch.generative.base import find_checkpoint
+    from sntorch.generative.evaluate import evaluate_generator
+
+    checkpoint = find_checkpoint(cfg.ckpt)
+    data = training_data(checkpoint, cfg.files)
+    held_out, fresh = data.test_batch(), data.val_batch()
+    if not len(held_out):
+        raise DataError(
+            f"{checkpoint}: its run held out no test objects; set data.split and train"
+        )
+    generated = _generated(cfg, checkpoint, held_out)
+    train = data.train_batch()
+    metrics = evaluate_generator(
+        generated, held_out, train, fresh if len(fresh) else None, cfg.seed, cfg.bootstrap
+    )
+    write_report(output, metrics, generator_figures(generated, held_out))
+    return metrics
+
+
+def summary(metrics: dict[str, Any]) -> str:
+    """The scores that matter most, as a table for the terminal."""
+    lines = ["KS distance of the peak magnitude to held-out objects:"]
+    lines.append(
+        f"  {'band':<10}{'generated':>10}{'95% interval':>18}{'fresh real':>12}{'training':>10}"
+    )
+    for band, score in metrics["peak"].items():
+        low, high = score["ks_interval"]
+        interval = f"{low:.3f} - {high:.3f}"
+        floors = f"{score['ks_fresh']:>12.3f}{score['ks_train']:>10.3f}"
+        lines.append(f"  {band:<10}{score['ks']:>10.3f}{interval:>18}{floors}")
+    copies = metrics["memorisation"]["generated"]
+    lines.append(
+        f"nearest-neighbour ratio {copies['ratio']:.2f} (>= 0.90), "
+        f"copies {100 * copies['copies']:.1f} % (<= 2 %); "
+        f"impossible observations {sum(metrics['impossible'].values()):.0f}"
+    )
+    return "\n".join(lines)
+
+
+def training_data(checkpoint: Path, files: str | None = None) -> LightCurveDataModule:
+    """The data module of the run that wrote a checkpoint, with the same split by object.
+
+    Args:
+        checkpoint: File in ``<run>/checkpoints``.
+        files: Where the light curves are now, if not where the run read them.
+
+    Raises:
+        CheckpointError: The run's config is not beside the checkpoint.
+    """
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+
+    from sntorch.cli.runs import run_folder
+
+    path = run_folder(checkpoint) / ".hydra" / "config.yaml"
+    if not path.is_file():
+        raise CheckpointError(f"{checkpoint}: the run's config {path} is missing")
+    config = OmegaConf.load(path)
+    if files:
+        OmegaConf.update(config, "files", files)
+    return instantiate(OmegaConf.select(config, "data"))
+
+
+def write_report(output: Path, metrics: dict[str, Any], figures: dict[str, Any]) -> None:
+    """Write the scores as JSON and every figure as PNG."""
+    from matplotlib import pyplot
+
+    folder = output / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, figure in figures.items():
+        figure.savefig(folder / f"{name}.png", dpi=120)
+        pyplot.close(figure)
+    (output / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+
+
+def _generated(cfg: DictConfig, checkpoint: Path, held_out: LightCurveBatch) -> LightCurveBatch:
+    from sntorch.data.io import read
+    from sntorch.generative import Generator
+
+    if cfg.generated is None:
+        return Generator.from_pretrained(checkpoint).sample(cfg.n, seed=cfg.seed)
+    return read(cfg.generated).to_batch(bands=held_out.bands)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""How a verb meets Hydra: where the configs lie, and errors as one line with exit code 2."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sntorch.errors import ConfigError, SntorchError
+
+USER_ERROR = 2
+INTERRUPTED = 130
+
+
+def config_dir() -> Path:
+    """Folder of the packaged configs: inside an installed package, or beside it in a clone."""
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "conf", package.parent / "conf"):
+        if (folder / "train.yaml").is_file():
+            return folder
+    raise ConfigError(
+        f"no configs found in {package / 'conf'} or {package.parent / 'conf'}: reinstall sntorch"
+    )
+
+
+def hydra_main(config_name: str) -> Callable[[Callable[[Any], Any]], Callable[[], None]]:
+    """Decorate a verb's task so that it runs with the config ``config_name`` and ``sys.argv``'s
+    overrides.
+    """
+
+    def decorate(task: Callable[[Any], Any]) -> Callable[[], None]:
+        @functools.wraps(task)
+        def main() -> None:
+            # Without this Hydra prints a wrapped message itself and exits with 1.
+            os.environ["HYDRA_FULL_ERROR"] = "1"
+            import hydra
+
+            # A user's error ends inside the task, before Hydra adds lines of its own to it.
+            @functools.wraps(task)
+            def job(cfg: Any) -> None:
+                _use_threads(cfg.get("threads"))
+                guarded(functools.partial(task, cfg))
+
+            folder = str(config_dir())
+            guarded(
+                hydra.main(version_base="1.3", config_path=folder, config_name=config_name)(job)
+            )
+
+        return main
+
+    return decorate
+
+
+def _use_threads(n: int | None) -> None:
+    if n is not None:
+        import torch
+
+        torch.set_num_threads(n)
+
+
+def guarded(run: Callable[[], Any]) -> None:
+    """Run a verb; an error that the user can act on becomes one line on stderr and exit code 2."""
+    try:
+        code = run()
+    except KeyboardInterrupt:
+        sys.stderr.write("sntorch: interrupted\n")
+        sys.exit(INTERRUPTED)
+    except Exception as error:
+        line = user_message(error)
+        if line is None:
+            raise
+        sys.stderr.write(f"sntorch: {line}\n")
+        sys.exit(USER_ERROR)
+    if isinstance(code, int) and code:
+        sys.exit(code)
+
+
+def user_message(error: BaseException) -> str | None:
+    """The one line to show for an error that is the user's to mend; None for a fault of ours."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    ours = _first(error, SntorchError)
+    if ours is not None:
+        return _one_line(str(ours))
+    if isinstance(error, (HydraException, OmegaConfBaseException)):
+        # Hydra hides what went wrong in the cause.
+        cause = str(error.__cause__ or "")
+        return _one_line(str(error) if cause in str(error) else f"{error} {cause}")
+    return None
+
+
+def _first(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
+    while error is not None and not isinstance(error, kind):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,54 @@
+"""The command ``sntorch <verb> [overrides]``: find the verb's module and hand over."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+
+from sntorch.cli.hydra import USER_ERROR, guarded
+
+VERBS = {
+    "train": "train any LightningModule: experiment=gan_ia, experiment=gan_foundation, …",
+    "generate": "sample a trained generator: ckpt=… n=… seed=… out=…",
+    "simulate": "simulate a survey: simulation=des_ia n=350 seed=1 out=sample.parquet",
+    "evaluate": "score a generator on held-out light curves: task=generator ckpt=…",
+    "data": "list, fetch and convert light curves: data list",
+    "config": "copy the packaged configs to a folder, or print a composed one",
+}
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(usage())
+        sys.exit(0 if arguments else USER_ERROR)
+    if arguments[0] == "--version":
+        from importlib.metadata import version
+
+        print(version("sntorch"))
+        return
+    verb, rest = arguments[0], arguments[1:]
+    if verb not in VERBS:
+        sys.stderr.write(f"sntorch: no verb {verb!r}; the verbs are {', '.join(VERBS)}\n")
+        sys.exit(USER_ERROR)
+    _hand_over(verb, rest)
+
+
+def usage() -> str:
+    """The verbs, a line each."""
+    width = max(map(len, VERBS))
+    lines = [f"  {verb:<{width}}  {text}" for verb, text in VERBS.items()]
+    return "\n".join(["usage: sntorch <verb> [overrides]", "", *lines])
+
+
+def _hand_over(verb: str, rest: list[str]) -> None:
+    module = importlib.import_module(f"sntorch.cli.{verb}")
+    # Lightning's distributed ranks re-execute sys.argv, so it has to name the verb's own module.
+    sys.argv = [str(module.__file__), *rest]
+    guarded(module.main)
+
+
+if __name__ == "__main__":
+    main()

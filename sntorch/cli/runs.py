@@ -1,0 +1,51 @@
+"""Folders that ``sntorch train`` wrote, and the checkpoints in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sntorch.errors import CheckpointError
+
+OUTPUTS = Path("outputs")
+LAST = Path("checkpoints") / "last.ckpt"
+
+
+def newest_checkpoint(task: str) -> Path:
+    """The last checkpoint of the newest run of a task.
+
+    Raises:
+        CheckpointError: No run of this task has one.
+    """
+    found = sorted((OUTPUTS / task).glob(f"*/{LAST}"), key=lambda p: p.stat().st_mtime)
+    if not found:
+        raise CheckpointError(
+            f"no checkpoint in {OUTPUTS / task}/*/{LAST}: train first, or give a path"
+        )
+    return found[-1]
+
+
+def run_folder(checkpoint: Path) -> Path:
+    """The folder of the run that wrote a checkpoint."""
+    return checkpoint.resolve().parents[1]
+
+
+def check_readable(path: Path) -> dict[str, Any]:
+    """Load a checkpoint's contents without running any code from it.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, or no Lightning checkpoint.
+    """
+    import torch
+
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such checkpoint")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise CheckpointError(
+            f"{path}: damaged, or not a checkpoint ({type(error).__name__})"
+        ) from error
+    if not isinstance(content, dict) or "state_dict" not in content:
+        raise CheckpointError(f"{path}: not a Lightning checkpoint (no state_dict)")
+    return content

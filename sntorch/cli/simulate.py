@@ -1,0 +1,68 @@
+"""``sntorch simulate``: a survey -> light curves, their truth and the cut flow."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sntorch.cli.hydra import hydra_main
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from sntorch.simulation import SimulatedSample
+
+
+@hydra_main("simulate")
+def main(cfg: DictConfig) -> None:
+    """Simulate as the config says."""
+    from hydra.utils import instantiate
+
+    started = time.perf_counter()
+    sample = instantiate(cfg.simulation).simulate(n=cfg.n, seed=cfg.seed)
+    elapsed = time.perf_counter() - started
+    out = Path(cfg.out)
+    truth = Path(cfg.truth) if cfg.truth else _beside(out, ".truth.parquet")
+    write_sample(sample, out, truth, format=cfg.format, noiseless=cfg.noiseless)
+    print(sample.cut_flow)
+    observations = int(sample.batch.mask.sum())
+    print(
+        f"{out}: {len(sample)} objects, {observations} observations, simulated in {elapsed:.1f} s"
+    )
+    print(f"{truth}: truth of every object")
+
+
+def write_sample(
+    sample: SimulatedSample,
+    out: Path,
+    truth: Path,
+    format: str | None = None,
+    noiseless: bool = False,
+) -> None:
+    """Write the light curves, their truth as Parquet and the cut flow as JSON beside them.
+
+    Args:
+        sample: What was simulated.
+        out: Where the light curves go.
+        truth: Where the truth goes.
+        format: Format of the light curves; guessed from ``out`` by default.
+        noiseless: Whether to put the fluxes without noise into the truth.
+    """
+    from sntorch.data.io import write
+    from sntorch.data.io.atomic import atomic_write
+
+    write(sample.to_light_curves(), out, format=format)
+    with atomic_write(truth) as draft:
+        sample.write_truth(draft, flux=noiseless)
+    with atomic_write(_beside(out, ".cutflow.json")) as draft:
+        draft.write_text(json.dumps(sample.cut_flow.to_dict(), indent=2) + "\n")
+
+
+def _beside(out: Path, suffix: str) -> Path:
+    return out.with_name(out.stem + suffix)
+
+
+if __name__ == "__main__":
+    main()

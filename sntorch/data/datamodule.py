@@ -1,0 +1,209 @@
+"""Light curves for a Lightning trainer: read or simulated once, split by object, served as
+batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import lightning as L
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from sntorch.data.batch import LightCurveBatch
+from sntorch.data.datasets import BatchDataset, EpochSampler, balanced_weights
+from sntorch.data.light_curve import LightCurves
+from sntorch.data.transforms import Transform
+from sntorch.errors import ConfigError, DataError
+
+Sample = LightCurves | LightCurveBatch
+Loadable = Sample | Callable[[], Sample]
+
+
+def split_by_object(
+    label: np.ndarray, fractions: Sequence[float], seed: int, stratify: bool = True
+) -> list[np.ndarray]:
+    """Indices of the parts of a sample; every object is in exactly one part.
+
+    Args:
+        label: Class of each object, shape (B,); used when stratifying.
+        fractions: Fraction of each part; they add up to one.
+        seed: Seed of the shuffle.
+        stratify: Whether each class is divided by these fractions on its own.
+
+    Raises:
+        ConfigError: Fractions that are negative or do not add up to one.
+    """
+    if min(fractions) < 0 or not np.isclose(sum(fractions), 1):
+        raise ConfigError(f"split {tuple(fractions)}: fractions must be >= 0 and add up to 1")
+    rng = np.random.default_rng(seed)
+    groups = (
+        [np.flatnonzero(label == c) for c in np.unique(label)]
+        if stratify
+        else [np.arange(len(label))]
+    )
+    parts: list[list[np.ndarray]] = [[] for _ in fractions]
+    for group in groups:
+        # The random offset keeps many small classes from all being rounded to the same part.
+        edges = (np.cumsum(fractions)[:-1] * len(group) + rng.uniform()).astype(int)
+        for part, members in zip(parts, np.split(rng.permutation(group), edges), strict=True):
+            part.append(members)
+    return [np.sort(np.concatenate(part)) for part in parts]
+
+
+class LightCurveDataModule(L.LightningDataModule):
+    """Training, validation and test objects as ``LightCurveBatch``es.
+
+    Args:
+        light_curves: The sample, or a callable that reads or simulates it.
+        validation: A separate validation sample; then none is split off.
+        test: A separate test sample; then none is split off.
+        batch_size: Objects a training batch.
+        bands: Bands to keep, in this order; default: all that occur in the training sample.
+        classes: Names of the classes; default: those that occur.
+        split: Fractions of training, validation and test objects; a part that is given as a
+            sample of
+            its own must have the fraction 0.
+        seed: Seed of the split and of the order of training objects.
+        stratify: Whether every class is split by these fractions.
+        balance: Whether to draw training objects so that the classes are equally common.
+        transform: Applied once to each part after reading (cuts, dereddening).
+        augment: Applied to every training batch when it is served.
+        drop_last: Whether an incomplete last training batch is left out.
+        num_workers: Worker processes; 0 serves from the main process, the fastest for data in
+            memory.
+
+    Raises:
+        DataError: No objects left for training.
+        ConfigError: A split that contradicts the samples given.
+    """
+
+    def __init__(
+        self,
+        light_curves: Loadable,
+        validation: Loadable | None = None,
+        test: Loadable | None = None,
+        batch_size: int = 64,
+        bands: Sequence[str] | None = None,
+        classes: Sequence[str] | None = None,
+        split: Sequence[float] = (0.8, 0.1, 0.1),
+        seed: int = 0,
+        stratify: bool = True,
+        balance: bool = False,
+        transform: Transform | None = None,
+        augment: Transform | None = None,
+        drop_last: bool = False,
+        num_workers: int = 0,
+    ) -> None:
+        super().__init__()
+        self.samples = {"train": light_curves, "val": validation, "test": test}
+        self.batch_size = batch_size
+        self.bands = None if bands is None else tuple(bands)
+        self.classes = None if classes is None else tuple(classes)
+        self.split = tuple(split)
+        self.seed = seed
+        self.stratify = stratify
+        self.balance = balance
+        self.transform = transform
+        self.augment = augment
+        self.drop_last = drop_last
+        self.num_workers = num_workers
+        self._parts: dict[str, LightCurveBatch] = {}
+        self._check_split()
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read or simulate the samples and split them; a second call does nothing."""
+        if self._parts:
+            return
+        whole = self._load("train")
+        pieces = split_by_object(whole.label.numpy(), self.split, self.seed, self.stratify)
+        self._parts = {
+            name: whole[torch.from_numpy(piece)].trim()
+            for name, piece in zip(("train", "val", "test"), pieces, strict=True)
+        }
+        for name in ("val", "test"):
+            if self.samples[name] is not None:
+                self._parts[name] = self._load(name)
+        if not len(self._parts["train"]):
+            raise DataError(f"no objects to train on: {len(whole)} read, split {self.split}")
+
+    def train_batch(self) -> LightCurveBatch:
+        """All training objects."""
+        return self._part("train")
+
+    def val_batch(self) -> LightCurveBatch:
+        """All validation objects."""
+        return self._part("val")
+
+    def test_batch(self) -> LightCurveBatch:
+        """All test objects."""
+        return self._part("test")
+
+    def train_dataloader(self) -> DataLoader[LightCurveBatch]:
+        """Shuffled (or class-balanced) training batches."""
+        batch = self.train_batch()
+        weights = balanced_weights(batch.label) if self.balance else None
+        sampler = EpochSampler(
+            len(batch), self.batch_size, self.seed, drop_last=self.drop_last, weights=weights
+        )
+        return self._loader(BatchDataset(batch, self.augment), sampler)
+
+    def val_dataloader(self) -> DataLoader[LightCurveBatch]:
+        """Validation batches in their own order; empty without validation objects."""
+        return self._ordered(self.val_batch())
+
+    def test_dataloader(self) -> DataLoader[LightCurveBatch]:
+        """Test batches in their own order; empty without test objects."""
+        return self._ordered(self.test_batch())
+
+    def predict_dataloader(self) -> DataLoader[LightCurveBatch]:
+        """The test batches."""
+        return self.test_dataloader()
+
+    def _check_split(self) -> None:
+        if len(self.split) != 3:
+            raise ConfigError(
+                f"split {self.split}: three fractions are accepted (train, validation, test)"
+            )
+        for name, fraction in zip(("val", "test"), self.split[1:], strict=True):
+            if self.samples[name] is not None and fraction > 0:
+                raise ConfigError(
+                    f"split {self.split}: a separate {name} sample was given, "
+                    "so its fraction must be 0"
+                )
+
+    def _load(self, name: str) -> LightCurveBatch:
+        sample = self.samples[name]
+        if callable(sample) and not isinstance(sample, LightCurves | LightCurveBatch):
+            sample = sample()
+        if isinstance(sample, LightCurves):
+            sample = sample.to_batch(bands=self.bands, classes=self.classes)
+        if not isinstance(sample, LightCurveBatch):
+            raise DataError(
+                f"{name} sample: light curves or a batch are accepted, "
+                f"found {type(sample).__name__}"
+            )
+        if self.bands is None or self.classes is None:
+            self.bands, self.classes = sample.bands, sample.classes
+        return self.transform(sample) if self.transform else sample
+
+    def _part(self, name: str) -> LightCurveBatch:
+        self.setup()
+        return self._parts[name]
+
+    def _ordered(self, batch: LightCurveBatch) -> DataLoader[LightCurveBatch]:
+        sampler = EpochSampler(len(batch), self.batch_size, shuffle=False)
+        return self._loader(BatchDataset(batch), sampler)
+
+    def _loader(self, dataset: BatchDataset, sampler: EpochSampler) -> DataLoader[LightCurveBatch]:
+        # With batch_size None the sampler's lists reach the dataset whole, and nothing is
+        # collated again.
+        return DataLoader(
+            dataset,
+            sampler=sampler,
+            batch_size=None,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )

@@ -1,0 +1,93 @@
+"""Objects for a DataLoader: whole batches by index, in an order that a seed and an epoch fix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, Sampler
+
+from sntorch.data.batch import LightCurveBatch
+from sntorch.data.transforms import Transform
+
+
+class BatchDataset(Dataset[Any]):
+    """All objects of one ``LightCurveBatch``, served as smaller batches.
+
+    Args:
+        batch: The objects.
+        transform: Applied to every batch that is served (augmentation); default: none.
+    """
+
+    def __init__(self, batch: LightCurveBatch, transform: Transform | None = None) -> None:
+        self.batch = batch
+        self.transform = transform
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+    def __getitem__(self, index: int | Sequence[int]) -> LightCurveBatch:
+        """The chosen objects; padding that none of them needs is dropped."""
+        chosen = [index] if isinstance(index, int) else list(index)
+        picked = self.batch[chosen].trim()
+        return self.transform(picked) if self.transform else picked
+
+
+class EpochSampler(Sampler[list[int]]):
+    """Lists of indices for one epoch; the same (seed, epoch) gives the same lists on any machine.
+
+    Lightning calls ``set_epoch``, so a resumed run goes through the data as an uninterrupted one.
+
+    Args:
+        n_objects: Number of objects.
+        batch_size: Objects a batch; the last batch of an epoch may be smaller unless
+            ``drop_last``.
+        seed: Seed of the order.
+        shuffle: Whether to shuffle at all.
+        drop_last: Whether to leave out an incomplete last batch (kept if it is the only one).
+        weights: Draw with replacement with these weights, shape (n_objects,): class balancing.
+    """
+
+    def __init__(
+        self,
+        n_objects: int,
+        batch_size: int,
+        seed: int = 0,
+        shuffle: bool = True,
+        drop_last: bool = False,
+        weights: np.ndarray | None = None,
+    ) -> None:
+        self.n_objects = n_objects
+        self.batch_size = batch_size
+        self.seed = seed
+        self.shuffle = shuffle
+        self.drop_last = drop_last and n_objects > batch_size
+        self.weights = None if weights is None else np.asarray(weights, float) / np.sum(weights)
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order comes next."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        whole = self.n_objects // self.batch_size
+        return whole if self.drop_last or self.n_objects % self.batch_size == 0 else whole + 1
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = self._order()
+        for i in range(len(self)):
+            yield order[i * self.batch_size : (i + 1) * self.batch_size].tolist()
+
+    def _order(self) -> np.ndarray:
+        rng = np.random.default_rng([self.seed, self.epoch])
+        if self.weights is not None:
+            return rng.choice(self.n_objects, self.n_objects, p=self.weights)
+        return rng.permutation(self.n_objects) if self.shuffle else np.arange(self.n_objects)
+
+
+def balanced_weights(label: torch.Tensor) -> np.ndarray:
+    """Weights that give every class of ``label`` (B,) the same total."""
+    classes, inverse, counts = torch.unique(label, return_inverse=True, return_counts=True)
+    return (1.0 / counts.double()[inverse] / len(classes)).numpy()

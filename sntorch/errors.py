@@ -1,0 +1,25 @@
+"""Errors that an astronomer can act on: the command line prints them as one line and exits with
+code 2.
+"""
+
+
+class SntorchError(Exception):
+    """What was asked for cannot be done; the message says where, what was found and what is
+    accepted.
+    """
+
+
+class DataError(SntorchError):
+    """A file, an object or an observation that cannot be used."""
+
+
+class ConfigError(SntorchError):
+    """A setting, a name or a combination of settings that is not accepted."""
+
+
+class CheckpointError(SntorchError):
+    """A checkpoint that is damaged or belongs to another model."""
+
+
+class SntorchWarning(UserWarning):
+    """Something was left out or guessed; the message counts it and says how to be strict."""

@@ -1,0 +1,127 @@
+"""What every generator of light curves offers, and the way to open a trained one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sntorch.data.batch import LightCurveBatch
+from sntorch.errors import CheckpointError
+
+Cadence = str | LightCurveBatch
+
+
+class GenerativeModel(ABC):
+    """A model of a population of light curves.
+
+    A subclass names its ``bands`` and implements ``sample``. The contract (tested by
+    ``sntorch.testing.GenerativeModelContract``): the same seed gives the same objects bit for bit
+    on one kind of device, and object i does not depend on how many others are drawn.
+    """
+
+    bands: tuple[str, ...]
+
+    @abstractmethod
+    def sample(
+        self,
+        n: int,
+        lengths: Tensor | int | None = None,
+        condition: Mapping[str, Any] | None = None,
+        cadence: Cadence | None = None,
+        seed: int | None = None,
+        temperature: float = 1.0,
+    ) -> LightCurveBatch:
+        """Draw ``n`` light curves.
+
+        Args:
+            n: Number of objects.
+            lengths: Observations per band: one number, shape (n,), (F,) or (n, F); default: drawn
+                from the joint distribution of the training set.
+            condition: Properties to condition on; accepted keys depend on the model.
+            cadence: None or "generated" lets the model choose the times, "resampled" takes those
+                of training objects, a batch gives those of its objects in turn.
+            seed: Seed of the draws; default: a new one each time.
+            temperature: Scale of the latent noise; below 1 gives more typical objects.
+        """
+
+
+class Generator:
+    """A trained generator, opened from a run folder or a checkpoint.
+
+    Args:
+        model: The generative model behind it.
+
+    Example:
+        >>> Generator.from_pretrained("runs/gan_ia").sample(1000, seed=7)  # doctest: +SKIP
+    """
+
+    def __init__(self, model: GenerativeModel) -> None:
+        self.model = model
+
+    @classmethod
+    def from_pretrained(cls, path: str | Path, map_location: str = "cpu") -> Generator:
+        """Open the checkpoint at ``path``, or the newest one under the run folder ``path``.
+
+        Raises:
+            CheckpointError: No checkpoint there, a damaged one, or one of another kind of model.
+        """
+        from sntorch.generative.gan_module import RecurrentGAN
+
+        return cls(RecurrentGAN.from_checkpoint(find_checkpoint(path), map_location))
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Bands of the generated light curves."""
+        return self.model.bands
+
+    def sample(self, n: int, **options: Any) -> LightCurveBatch:
+        """Draw ``n`` light curves; options as in ``GenerativeModel.sample``."""
+        return self.model.sample(n, **options)
+
+
+def find_checkpoint(path: str | Path) -> Path:
+    """The checkpoint file that ``path`` names, or the newest ``.ckpt`` in or below it.
+
+    Raises:
+        CheckpointError: No such file or folder, or a folder without checkpoints.
+    """
+    path = Path(path)
+    if path.is_file():
+        return path
+    found = sorted(path.rglob("*.ckpt"), key=lambda p: p.stat().st_mtime) if path.is_dir() else []
+    if not found:
+        raise CheckpointError(
+            f"{path}: no checkpoint there; a .ckpt file or a run folder with one is accepted"
+        )
+    last = [p for p in found if p.name == "last.ckpt"]
+    return (last or found)[-1]
+
+
+def blank_batch(
+    n: int, bands: Sequence[str], zeropoint: float, t_ref: float, device: torch.device
+) -> LightCurveBatch:
+    """A batch of ``n`` objects without observations, named ``gen_000000`` and so on."""
+    empty = torch.zeros(n, 0, dtype=torch.float64, device=device)
+    unknown = torch.full((n,), torch.nan, dtype=torch.float64, device=device)
+    return LightCurveBatch(
+        time=empty,
+        flux=empty,
+        flux_err=empty,
+        band=empty.long(),
+        mask=empty.bool(),
+        upper_limit=empty.bool(),
+        redshift=unknown,
+        redshift_err=unknown,
+        mwebv=unknown,
+        t_ref=torch.full_like(unknown, t_ref),
+        label=torch.full((n,), -1, dtype=torch.int64, device=device),
+        host=empty,
+        object_id=[f"gen_{i:06d}" for i in range(n)],
+        bands=tuple(bands),
+        zeropoint=zeropoint,
+    )

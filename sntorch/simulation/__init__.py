@@ -1,0 +1,66 @@
+"""Simulated surveys: populations × sources × surveys × noise × selection -> light curves."""
+
+from sntorch.simulation.cadences import Seasons, Visits, Weather
+from sntorch.simulation.distributions import (
+    Constant,
+    Distribution,
+    Exponential,
+    LogNormal,
+    Normal,
+    SplitNormal,
+    Uniform,
+)
+from sntorch.simulation.noise import NoiseModel
+from sntorch.simulation.populations import (
+    IndependentPopulation,
+    Mixture,
+    Population,
+    core_collapse_mixture,
+)
+from sntorch.simulation.redshifts import PowerLawRate, StarFormationRate, VolumetricRedshift
+from sntorch.simulation.resampled import ResampledSurvey
+from sntorch.simulation.sample import SimulatedSample
+from sntorch.simulation.selection import Cut, CutFlow, MinDetections, PhaseCoverage
+from sntorch.simulation.simulate import Simulator, simulated_batch
+from sntorch.simulation.sncosmo_source import SALTSource, TemplateSource
+from sntorch.simulation.sources import BayeSNSource, Source
+from sntorch.simulation.streams import Streams
+from sntorch.simulation.surveys import BandDepth, Observations, ParametricSurvey, Survey
+
+__all__ = [
+    "BandDepth",
+    "BayeSNSource",
+    "Constant",
+    "Cut",
+    "CutFlow",
+    "Distribution",
+    "Exponential",
+    "IndependentPopulation",
+    "LogNormal",
+    "MinDetections",
+    "Mixture",
+    "NoiseModel",
+    "Normal",
+    "Observations",
+    "ParametricSurvey",
+    "PhaseCoverage",
+    "Population",
+    "PowerLawRate",
+    "ResampledSurvey",
+    "SALTSource",
+    "Seasons",
+    "SimulatedSample",
+    "Simulator",
+    "Source",
+    "SplitNormal",
+    "StarFormationRate",
+    "Streams",
+    "Survey",
+    "TemplateSource",
+    "Uniform",
+    "Visits",
+    "VolumetricRedshift",
+    "Weather",
+    "core_collapse_mixture",
+    "simulated_batch",
+]

@@ -1,0 +1,202 @@
+"""Contracts that every implementation keeps: inherit one in your tests and give it your object.
+
+Example:
+    class TestMyGenerator(GenerativeModelContract):
+        def make(self):
+            return my_trained_generator()
+"""
+
+from __future__ import annotations
+
+import tempfile
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from sntorch.data.batch import LightCurveBatch
+from sntorch.generative.base import GenerativeModel
+from sntorch.generative.encoding import RowEncoding
+from sntorch.generative.evaluate import impossible
+from sntorch.generative.prior import mask_from_counts
+from sntorch.simulation.testing import SourceContract
+
+__all__ = [
+    "CriticNetworkContract",
+    "GenerativeModelContract",
+    "GeneratorNetworkContract",
+    "SourceContract",
+]
+
+
+class GenerativeModelContract(ABC):
+    """What every generator of light curves does.
+
+    ``make`` returns a fitted model; it is called once a test.
+    """
+
+    n = 7
+
+    @abstractmethod
+    def make(self) -> GenerativeModel:
+        """A fitted model."""
+
+    def test_sample_has_the_size_and_bands_asked_for(self) -> None:
+        """n objects, each with an observation, in the model's bands."""
+        model = self.make()
+        batch = model.sample(self.n, seed=1)
+        assert isinstance(batch, LightCurveBatch)
+        assert len(batch) == self.n
+        assert batch.bands == model.bands
+        assert bool((batch.n_observations > 0).all())
+
+    def test_light_curves_are_possible(self) -> None:
+        """Sorted times, positive errors, nothing infinite."""
+        batch = self.make().sample(50, seed=2)
+        assert not any(impossible(batch).values())
+        times = torch.where(batch.mask, batch.time, torch.inf)
+        assert bool((times[:, 1:] >= times[:, :-1]).all())
+
+    def test_a_seed_gives_the_same_objects(self) -> None:
+        """Bit for bit, and other ones for another seed."""
+        model = self.make()
+        first, again, other = (model.sample(self.n, seed=seed) for seed in (3, 3, 4))
+        assert torch.equal(first.flux, again.flux)
+        assert first.flux.shape != other.flux.shape or not torch.equal(first.flux, other.flux)
+
+    def test_objects_do_not_depend_on_the_number_drawn(self) -> None:
+        """The first objects of a large sample are those of a small one."""
+        model = self.make()
+        few, many = model.sample(self.n, seed=5), model.sample(300, seed=5)[: self.n]
+        width = few.time.shape[1]
+        for name in ("time", "flux", "flux_err", "band", "mask"):
+            assert torch.equal(getattr(few, name), getattr(many, name)[:, :width]), name
+
+    def test_lengths_are_kept(self) -> None:
+        """Every object has the asked number of observations in every band."""
+        batch = self.make().sample(self.n, lengths=6, seed=6)
+        assert bool((batch.to_rows().lengths == 6).all())
+
+
+class GeneratorNetworkContract(ABC):
+    """What a network needs to serve as generator of ``RecurrentGAN``.
+
+    ``make`` returns the network for ``n_bands`` bands and ``make_encoding`` a fitted encoding of
+    as many.
+    """
+
+    n_bands = 3
+
+    @abstractmethod
+    def make(self, n_bands: int) -> nn.Module:
+        """The network."""
+
+    @abstractmethod
+    def make_encoding(self, n_bands: int) -> RowEncoding:
+        """A fitted encoding."""
+
+    def test_rows_have_three_columns_a_band(self) -> None:
+        """Shape (B, L, 3F), finite."""
+        rows, _ = self._run(self.make(self.n_bands))
+        assert rows.shape == (5, 6, 3 * self.n_bands)
+        assert bool(rows.isfinite().all())
+
+    def test_gradient_reaches_every_parameter(self) -> None:
+        """No parameter is left out."""
+        network = self.make(self.n_bands)
+        rows, mask = self._run(network)
+        (rows * mask.repeat(1, 1, 3)).square().sum().backward()
+        assert_every_gradient(network)
+
+    def test_padding_does_not_change_the_rows(self) -> None:
+        """Longer padding gives the same rows where there are observations."""
+        network = self.make(self.n_bands).eval()
+        short, mask = self._run(network)
+        long, _ = self._run(network, n_steps=11)
+        torch.testing.assert_close(short[mask.repeat(1, 1, 3)], long[:, :6][mask.repeat(1, 1, 3)])
+
+    def test_saved_weights_give_the_same_rows(self) -> None:
+        """state_dict carries everything."""
+        network = self.make(self.n_bands).eval()
+        again = reloaded(network, self.make(self.n_bands)).eval()
+        assert torch.equal(self._run(network)[0], self._run(again)[0])
+
+    def _run(self, network: nn.Module, n_steps: int = 6) -> tuple[Tensor, Tensor]:
+        torch.manual_seed(0)
+        z = torch.randn(5, network.n_latent)  # pyright: ignore[reportArgumentType, reportCallIssue]
+        noise = torch.randn(5, 11, network.n_step_noise)  # pyright: ignore[reportArgumentType, reportCallIssue]
+        mask = mask_from_counts(example_counts(5, self.n_bands), n_steps)
+        return network(z, noise[:, :n_steps], mask, self.make_encoding(self.n_bands)), mask
+
+
+class CriticNetworkContract(ABC):
+    """What a network needs to serve as critic of ``RecurrentGAN``."""
+
+    n_bands = 3
+
+    @abstractmethod
+    def make(self, n_bands: int) -> nn.Module:
+        """The network."""
+
+    @abstractmethod
+    def make_encoding(self, n_bands: int) -> RowEncoding:
+        """A fitted encoding."""
+
+    def test_one_score_an_object(self) -> None:
+        """Shape (B,), finite."""
+        scores = self._run(self.make(self.n_bands))
+        assert scores.shape == (5,)
+        assert bool(scores.isfinite().all())
+
+    def test_gradient_reaches_every_parameter(self) -> None:
+        """No parameter is left out."""
+        network = self.make(self.n_bands)
+        self._run(network).square().sum().backward()
+        assert_every_gradient(network)
+
+    def test_padding_does_not_change_the_score(self) -> None:
+        """Neither its length nor what stands in it."""
+        network = self.make(self.n_bands).eval()
+        torch.testing.assert_close(self._run(network), self._run(network, n_steps=11, junk=7.0))
+
+    def test_has_a_second_derivative(self) -> None:
+        """A gradient penalty can be trained."""
+        network = self.make(self.n_bands)
+        x, mask = self._rows(6, 0.0)
+        x.requires_grad_()
+        scores = network(x, mask, self.make_encoding(self.n_bands))
+        (slope,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
+        slope.square().sum().backward()
+        assert any(p.grad is not None and bool(p.grad.any()) for p in network.parameters())
+
+    def _rows(self, n_steps: int, junk: float) -> tuple[Tensor, Tensor]:
+        torch.manual_seed(0)
+        mask = mask_from_counts(example_counts(5, self.n_bands), n_steps)
+        x = torch.randn(5, 11, 3 * self.n_bands)[:, :n_steps]
+        return torch.where(mask.repeat(1, 1, 3), x, junk), mask
+
+    def _run(self, network: nn.Module, n_steps: int = 6, junk: float = 0.0) -> Tensor:
+        return network(*self._rows(n_steps, junk), self.make_encoding(self.n_bands))
+
+
+def example_counts(n: int, n_bands: int) -> Tensor:
+    """Unequal numbers of observations, between 2 and 6, shape (n, n_bands)."""
+    return 2 + (torch.arange(n)[:, None] * 3 + 2 * torch.arange(n_bands)) % 5
+
+
+def assert_every_gradient(network: nn.Module) -> None:
+    """Every parameter has a gradient that is finite and not zero."""
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, f"no gradient for {name}"
+        assert bool(parameter.grad.isfinite().all()), f"gradient of {name} is not finite"
+        assert bool(parameter.grad.any()), f"gradient of {name} is zero"
+
+
+def reloaded(network: nn.Module, blank: nn.Module) -> nn.Module:
+    """``blank`` with the weights of ``network``, carried through a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "weights.pt"
+        torch.save(network.state_dict(), path)
+        blank.load_state_dict(torch.load(path, weights_only=True))
+    return blank

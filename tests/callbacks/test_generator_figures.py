@@ -1,0 +1,83 @@
+"""The callback that draws figures while a generator trains."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+
+from sntorch.callbacks.figures import GeneratorFigures, generator_figures
+from sntorch.data.batch import LightCurveBatch
+from sntorch.data.light_curve import LightCurve
+from sntorch.generative.base import GenerativeModel
+
+NAMES = {"examples", "peak_magnitudes", "population", "errors"}
+
+
+def sample(n: int, seed: int) -> LightCurveBatch:
+    rng = np.random.default_rng(seed)
+    curves = []
+    for i in range(n):
+        flux = 10 ** rng.uniform(2, 3) * np.array([0.4, 1.0, 0.8, 0.5])
+        columns = np.array([-5.0, 0.0, 5.0, 10.0]), flux, 0.02 * flux
+        curves.append(LightCurve.from_arrays(f"sn{i}", *columns, ["desg"] * 4, peak_mjd=0.0))
+    return LightCurveBatch.from_light_curves(curves)
+
+
+class Model(GenerativeModel):
+    bands = ("desg",)
+
+    def __init__(self):
+        self.asked = []
+
+    def sample(
+        self, n, lengths=None, condition=None, cadence=None, seed=None, temperature=1.0
+    ) -> LightCurveBatch:
+        self.asked.append((n, seed))
+        return sample(n, 1)
+
+
+class Writer:
+    def __init__(self):
+        self.figures = []
+
+    def add_figure(self, tag, figure, global_step):
+        self.figures.append((tag, global_step))
+
+
+def run(callback, held_out, epochs, writer=True):
+    board, model = Writer(), Model()
+    data = SimpleNamespace(val_batch=lambda: held_out, train_batch=lambda: sample(12, 3))
+    trainer = SimpleNamespace(
+        current_epoch=0,
+        logger=SimpleNamespace(experiment=board) if writer else None,
+        datamodule=data,
+        global_step=7,
+    )
+    for trainer.current_epoch in range(epochs):
+        callback.on_train_epoch_end(trainer, model)
+    return board, model
+
+
+def test_writes_every_figure_at_every_second_epoch():
+    callback = GeneratorFigures(every_n_epochs=2, n=15, seed=4)
+    board, model = run(callback, sample(10, 2), epochs=4)
+    assert {tag for tag, _ in board.figures} == {f"generated/{name}" for name in NAMES}
+    assert len(board.figures) == 2 * len(NAMES)
+    assert model.asked == [(15, 4)] * 2
+
+
+def test_training_objects_stand_in_for_missing_held_out_ones():
+    nothing = sample(10, 2)[torch.zeros(0, dtype=torch.int64)]
+    board, _ = run(GeneratorFigures(every_n_epochs=1, n=5), nothing, epochs=1)
+    assert len(board.figures) == len(NAMES)
+
+
+def test_draws_nothing_without_a_board():
+    assert not run(GeneratorFigures(every_n_epochs=1), sample(5, 2), 1, writer=False)[1].asked
+
+
+def test_figures_name_the_distance():
+    figure = generator_figures(sample(50, 1), sample(50, 1))["peak_magnitudes"]
+    assert any("KS 0.000" in text.get_text() for text in figure.axes[0].texts)

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sntorch.cli import main as dispatcher
+from sntorch.cli.config import composed, copy_configs
+from sntorch.cli.hydra import config_dir, user_message
+from sntorch.cli.runs import check_readable, newest_checkpoint
+from sntorch.errors import CheckpointError, ConfigError, DataError
+
+
+def run(*arguments, cwd=None):
+    command = [sys.executable, "-m", "sntorch.cli.main", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
+
+
+def one_line(result):
+    """The message of a user's error, which has to be one line without a traceback."""
+    assert result.returncode == 2, result.stderr
+    lines = [line for line in result.stderr.splitlines() if line.startswith("sntorch: ")]
+    assert len(lines) == 1
+    assert "Traceback" not in result.stderr
+    return lines[0]
+
+
+def test_verbs_have_modules():
+    for verb in dispatcher.VERBS:
+        assert (Path(dispatcher.__file__).parent / f"{verb}.py").is_file(), verb
+
+
+def test_help_lists_every_verb(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["sntorch", "--help"])
+    with pytest.raises(SystemExit) as stop:
+        dispatcher.main()
+    assert stop.value.code == 0
+    out = capsys.readouterr().out
+    assert all(verb in out for verb in dispatcher.VERBS)
+
+
+def test_wrong_verb_lists_the_right_ones(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["sntorch", "trian"])
+    with pytest.raises(SystemExit) as stop:
+        dispatcher.main()
+    assert stop.value.code == 2
+    assert "no verb 'trian'; the verbs are train, generate" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("train", "no_such_key=1"), "no_such_key"),
+        (("train", "experiment=gan_iaa"), "gan_iaa"),
+        (("train", "model=gan/recurent"), "gan/recurent"),
+        (("train", "ckpt_path=nowhere.ckpt"), "nowhere.ckpt: no such checkpoint"),
+        (("train", "data=files", "files=nowhere"), "nowhere"),
+        (("generate", "ckpt=nowhere"), "nowhere: no checkpoint there"),
+    ],
+)
+def test_user_errors_are_one_line(arguments, words, tmp_path):
+    assert words in one_line(run(*arguments, cwd=tmp_path))
+
+
+def test_configs_can_be_copied_and_printed(tmp_path):
+    copy_configs(tmp_path / "conf")
+    assert (tmp_path / "conf" / "train.yaml").read_text() == (
+        config_dir() / "train.yaml"
+    ).read_text()
+    with pytest.raises(ConfigError, match="not empty"):
+        copy_configs(tmp_path / "conf")
+    assert "seed: 7" in composed("train", ["seed=7"])
+    with pytest.raises(ConfigError, match="no config 'tarin'"):
+        composed("tarin", [])
+
+
+def test_messages_are_found_behind_hydras_wrapping():
+    wrapped = RuntimeError("Error in call to target")
+    wrapped.__cause__ = DataError("sn1.txt: no observations")
+    assert user_message(wrapped) == "sn1.txt: no observations"
+    assert user_message(RuntimeError("ours")) is None
+
+
+def test_damaged_checkpoints_are_named(tmp_path):
+    broken = tmp_path / "last.ckpt"
+    broken.write_bytes(b"PK\x03\x04 half a file")
+    with pytest.raises(CheckpointError, match=r"last.ckpt: damaged, or not a checkpoint"):
+        check_readable(broken)
+
+
+def test_last_means_the_newest_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CheckpointError, match="train first"):
+        newest_checkpoint("gan_ia")

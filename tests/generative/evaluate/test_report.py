@@ -1,0 +1,100 @@
+"""The verdict on a generator: real samples pass, copies and distorted samples do not."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from toys import population
+
+from sntorch.errors import DataError
+from sntorch.generative.evaluate import evaluate_generator, memorisation, summary_features
+from sntorch.generative.evaluate.memorisation import Whitening, mann_whitney, nearest
+
+TRAIN, HELD_OUT, FRESH = population(150, 1), population(600, 2), population(500, 3)
+
+
+@pytest.fixture(scope="module")
+def real():
+    return evaluate_generator(FRESH, HELD_OUT, TRAIN, fresh=population(500, 4), seed=0)
+
+
+def test_a_real_sample_passes(real):
+    assert real["passed"]
+    assert real["summary"]["ks_peak_worst"] < 0.1
+    assert real["memorisation"]["generated"]["ratio"] == pytest.approx(1, abs=0.08)
+    assert real["memorisation"]["fresh"]["passed"]
+
+
+def test_a_copy_of_the_training_set_fails():
+    copies = TRAIN[torch.arange(150).repeat(3)]
+    scores = evaluate_generator(copies, HELD_OUT, TRAIN)
+    assert scores["summary"]["ks_peak_worst"] < 0.2
+    assert scores["memorisation"]["generated"]["ratio"] == pytest.approx(0, abs=1e-3)
+    assert scores["memorisation"]["generated"]["copies"] == 1
+    assert not scores["passed"]
+
+
+def test_a_copy_hidden_among_new_objects_fails():
+    half = torch.arange(150)
+    mixed = {
+        k: np.concatenate([v, summary_features(TRAIN[half])[k]])
+        for k, v in summary_features(FRESH).items()
+    }
+    verdict = memorisation(mixed, summary_features(TRAIN), summary_features(HELD_OUT))
+    assert verdict.copies > 0.2
+    assert not verdict.passed
+
+
+def test_near_copies_fail():
+    nearly = TRAIN[torch.arange(150)]
+    nearly.flux = nearly.flux * 1.002
+    verdict = memorisation(*(summary_features(b) for b in (nearly, TRAIN, HELD_OUT)))
+    assert not verdict.passed
+
+
+def test_a_brighter_sample_fails():
+    bright = population(500, 3)
+    bright.flux *= 2
+    bright.flux_err *= 2
+    scores = evaluate_generator(bright, HELD_OUT, TRAIN)
+    assert scores["summary"]["ks_peak_worst"] > 0.3
+    assert scores["peak"]["desg"]["w1"] == pytest.approx(0.75, abs=0.15)
+    assert not scores["passed"]
+
+
+def test_scores_are_json_and_have_floors(real):
+    again = json.loads(json.dumps(real))
+    band = again["peak"]["desg"]
+    assert {"ks", "ks_interval", "ks_fresh", "ks_train", "w1", "w1_fresh", "w1_train"} <= set(band)
+    assert band["ks_interval"][0] <= band["ks_interval"][1]
+    assert band["ks_fresh"] < band["ks_train"] + 0.1
+    assert again["n"] == {"generated": 500, "held_out": 600, "train": 150}
+    assert {"ks_peak_mag", "ks_dm15", "ks_colour", "ks_mean", "ks_mean_train"} <= set(
+        again["summary"]
+    )
+
+
+def test_without_a_fresh_sample_the_held_out_one_is_halved():
+    scores = evaluate_generator(FRESH, HELD_OUT, TRAIN, seed=3)
+    assert scores["peak"]["desg"]["ks_fresh"] < 0.15
+    assert scores == evaluate_generator(FRESH, HELD_OUT, TRAIN, seed=3)
+
+
+def test_other_bands_are_refused():
+    with pytest.raises(DataError, match="generated"):
+        evaluate_generator(population(5, bands=("ztfg",)), HELD_OUT, TRAIN)
+
+
+def test_nearest_and_mann_whitney():
+    assert nearest(np.array([[0.0, 0.0], [3.0, 4.0]]), np.zeros((1, 2))).tolist() == [0, 5]
+    assert mann_whitney(np.arange(50.0), np.arange(50.0) + 100) < -8
+    assert mann_whitney(np.arange(50.0), np.arange(50.0)) == pytest.approx(0, abs=1e-9)
+
+
+def test_whitening_limits_outliers_and_fills_gaps():
+    whiten = Whitening({"a": np.array([0.0, 1.0, 2.0]), "b": np.array([np.nan, np.nan, np.nan])})
+    scores = whiten({"a": np.array([1.0, 1e9, np.nan]), "b": np.zeros(3)})
+    assert scores.tolist() == [[0.0], [5.0], [0.0]]

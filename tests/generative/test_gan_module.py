@@ -1,0 +1,277 @@
+"""Training, sampling and checkpoints of the recurrent GAN."""
+
+from __future__ import annotations
+
+import lightning as L
+import pytest
+import torch
+from toys import BANDS, population, recurrent, talk
+
+from sntorch.data.datamodule import LightCurveDataModule
+from sntorch.errors import CheckpointError, ConfigError
+from sntorch.generative import Generator
+from sntorch.generative.evaluate import impossible, quick_metrics
+from sntorch.generative.gan_module import RecurrentGAN
+from sntorch.testing import GenerativeModelContract
+
+
+def served(batch, n_batches=2, held_out=None):
+    size = -(-len(batch) // n_batches)
+    validation = batch if held_out is None else held_out
+    return LightCurveDataModule(batch, validation, split=(1.0, 0.0, 0.0), batch_size=size)
+
+
+def trainer(epochs: int, **options) -> L.Trainer:
+    return L.Trainer(
+        max_epochs=epochs,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        **{"check_val_every_n_epoch": epochs, **options},
+    )
+
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*does not have many workers.*"),
+    pytest.mark.filterwarnings("ignore:.*treespec, LeafSpec.*:FutureWarning"),
+]
+
+
+def fitted(model: RecurrentGAN, **options) -> RecurrentGAN:
+    model.fit_encoding(population(40, **options))
+    return model
+
+
+class TestRecurrentGANContract(GenerativeModelContract):
+    def make(self):
+        return fitted(recurrent())
+
+
+class TestMissingBandsContract(GenerativeModelContract):
+    def make(self):
+        return fitted(recurrent(), missing=True)
+
+
+class TestSingleBandContract(GenerativeModelContract):
+    def make(self):
+        return fitted(recurrent(), bands=("lsstr",))
+
+
+def test_missing_bands_are_generated_as_often_as_they_are_missing():
+    lengths = fitted(recurrent(), missing=True).sample(400, seed=0).to_rows().lengths
+    assert float((lengths[:, -1] == 0).double().mean()) == pytest.approx(0.25, abs=0.07)
+    assert bool((lengths[:, 0] > 0).all())
+
+
+def test_numbers_of_observations_differ_between_bands():
+    lengths = fitted(recurrent()).sample(50, seed=0).to_rows().lengths
+    assert bool((lengths[:, 0] != lengths[:, 1]).any())
+
+
+@pytest.mark.parametrize("make", [recurrent, talk])
+def test_one_step_changes_every_parameter_of_both_networks(make):
+    model, data = make(), served(population(40), 1)
+    model.fit_encoding(data.train_batch())
+    nets = {"generator": model.generator, "critic": model.critic}
+    before = {
+        f"{k}.{n}": p.detach().clone()
+        for k, net in nets.items()
+        for n, p in net.named_parameters()
+    }
+    trainer(1).fit(model, data)
+    unchanged = [
+        f"{k}.{n}"
+        for k, net in nets.items()
+        for n, p in net.named_parameters()
+        if torch.equal(p, before[f"{k}.{n}"])
+    ]
+    # A relativistic or Wasserstein critic is blind to its own constant.
+    assert set(unchanged) <= {"critic.head.2.bias", "critic.score.bias"}
+
+
+def test_encoding_is_fitted_on_training_objects_only():
+    train, held_out = population(40, 1), population(40, 2)
+    held_out.flux *= 50
+    model = recurrent()
+    trainer(1).fit(model, served(train, held_out=held_out))
+    alone = recurrent()
+    alone.fit_encoding(train)
+    for name, value in alone.encoding.state_dict().items():
+        assert torch.equal(value, model.encoding.state_dict()[name]), name
+    assert {"val/ks_peak_mean", "val/ks_peak_desg"} <= set(model.trainer.callback_metrics)
+
+
+def test_training_brings_samples_nearer_to_held_out_objects():
+    train, held_out = population(120, 1), population(400, 2)
+    model = recurrent(impose_level=False)
+    model.fit_encoding(train)
+    before = quick_metrics(model.sample(400, seed=1), held_out)
+    trainer(60).fit(model, served(train, 2))
+    after = quick_metrics(model.sample(400, seed=1), held_out)
+    assert after["ks_all_mean"] < 0.75 * before["ks_all_mean"]
+    assert after["ks_peak_mean"] < before["ks_peak_mean"]
+
+
+@pytest.mark.parametrize("make", [recurrent, talk])
+def test_resumed_run_ends_with_the_same_weights(make, tmp_path):
+    straight = make()
+    trainer(4).fit(straight, served(population(40)))
+    first = make()
+
+    class StopAfterTwo(L.Callback):
+        def on_train_epoch_end(self, trainer, pl_module):
+            if trainer.current_epoch == 1:
+                trainer.save_checkpoint(tmp_path / "half.ckpt", weights_only=False)
+                trainer.should_stop = True
+
+    trainer(4, callbacks=[StopAfterTwo()]).fit(first, served(population(40)))
+    torch.manual_seed(99)
+    resumed = make()
+    trainer(4).fit(
+        resumed, served(population(40)), ckpt_path=tmp_path / "half.ckpt", weights_only=True
+    )
+    assert int(resumed.iterations) == int(straight.iterations) == 8
+    for name, value in straight.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("make", [recurrent, talk])
+def test_checkpoint_alone_gives_the_same_samples(make, tmp_path):
+    model, run = make(), trainer(1)
+    run.fit(model, served(population(40)))
+    (tmp_path / "checkpoints").mkdir()
+    run.save_checkpoint(tmp_path / "checkpoints" / "last.ckpt", weights_only=False)
+    again = Generator.from_pretrained(tmp_path)
+    assert again.bands == BANDS
+    ours, theirs = model.sample(20, seed=5), again.sample(20, seed=5)
+    assert torch.equal(ours.flux, theirs.flux)
+    assert torch.equal(ours.time, theirs.time)
+
+
+def test_talk_light_curves_are_cut_to_the_shortest_band():
+    lengths = fitted(talk()).sample(30, seed=0).to_rows().lengths
+    assert torch.equal(lengths, lengths[:, :1].expand_as(lengths))
+    assert not impossible(fitted(talk()).sample(30, seed=0))["nonpositive_errors"]
+
+
+def test_resampled_and_given_cadences():
+    model, train = fitted(recurrent()), population(40)
+    epochs = {tuple(row.round(decimals=2).tolist()) for row in train.to_rows().time[:, :4, 0]}
+    drawn = model.sample(20, cadence="resampled", seed=1).to_rows()
+    assert all(tuple(row.round(decimals=2).tolist()) in epochs for row in drawn.time[:, :4, 0])
+    given = model.sample(90, cadence=train[:4], seed=1)
+    torch.testing.assert_close(
+        given.time[44][given.mask[44]], train.time[0][train.mask[0]], atol=1e-2, rtol=0
+    )
+    assert torch.equal(given.band[45][given.mask[45]], train.band[1][train.mask[1]])
+
+
+def test_temperature_narrows_the_population():
+    model = fitted(recurrent())
+    wide, narrow = (
+        model.sample(200, lengths=5, seed=1, temperature=t).flux.log1p().std() for t in (1.0, 0.0)
+    )
+    assert bool(narrow < wide) or not bool(torch.isfinite(wide))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"condition": {"type": "Ia"}}, "without conditions"),
+        ({"lengths": torch.ones(3, 2)}, r"lengths of shape \(3, 2\)"),
+        ({"lengths": -1}, "negative"),
+        ({"lengths": 0}, "at least one observation"),
+        ({"cadence": "nightly"}, "generated, resampled"),
+        ({"cadence": "resampled", "lengths": 4}, "both given"),
+        ({"cadence": population(2, bands=("ztfg",))}, "ztfg"),
+    ],
+)
+def test_requests_that_do_not_fit_are_refused_in_one_line(options, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        fitted(recurrent()).sample(4, **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_untrained_and_empty_requests_are_refused():
+    with pytest.raises(ConfigError, match="not been trained"):
+        recurrent().sample(3)
+    with pytest.raises(ConfigError, match="n=0"):
+        fitted(recurrent()).sample(0)
+
+
+def test_talk_refuses_cadences():
+    with pytest.raises(ConfigError, match="its own times"):
+        fitted(talk()).sample(3, cadence="resampled")
+
+
+def test_few_objects_work_with_a_warning():
+    model = recurrent()
+    with pytest.warns(UserWarning, match="12 objects"):
+        model.fit_encoding(population(12))
+    assert model.augments
+
+
+def test_augmentation_is_for_small_sets():
+    assert fitted(recurrent()).augments
+    assert not fitted(recurrent(augment=False)).augments
+    large = recurrent()
+    large.fit_encoding(population(160))
+    assert not large.augments
+
+
+def broken_files(folder):
+    text = folder / "text.ckpt"
+    text.write_text("not a checkpoint")
+    other = folder / "other.ckpt"
+    torch.save(
+        {"state_dict": {}, "pytorch-lightning_version": "2.5.0", "hyper_parameters": {}}, other
+    )
+    run = trainer(1)
+    run.fit(recurrent(), served(population(40)))
+    whole = folder / "whole.ckpt"
+    run.save_checkpoint(whole, weights_only=False)
+    cut = folder / "cut.ckpt"
+    cut.write_bytes(whole.read_bytes()[:2000])
+    swapped = torch.load(whole, weights_only=True)
+    swapped["sntorch"]["model"] = "FlowMatching"
+    torch.save(swapped, folder / "swapped.ckpt")
+    hostile = torch.load(whole, weights_only=True)
+    hostile["hyper_parameters"]["generator"] = {"_target_": "os.system", "command": "false"}
+    torch.save(hostile, folder / "hostile.ckpt")
+    return [
+        text,
+        other,
+        cut,
+        folder / "swapped.ckpt",
+        folder / "hostile.ckpt",
+        folder / "none.ckpt",
+    ]
+
+
+def test_damaged_and_foreign_checkpoints_are_refused_in_one_line(tmp_path):
+    for path in broken_files(tmp_path):
+        with pytest.raises(CheckpointError) as caught:
+            Generator.from_pretrained(path)
+        assert path.name in str(caught.value), path
+        assert "\n" not in str(caught.value), path
+
+
+def test_own_network_by_target():
+    with pytest.raises(ConfigError, match="Nowhere"):
+        fitted(recurrent(generator={"_target_": "toys.Nowhere"}))
+    with pytest.raises(ConfigError, match="subclass of Module"):
+        fitted(recurrent(generator={"_target_": "toys.population"}))
+    with pytest.raises(ConfigError, match="n_hiden"):
+        fitted(
+            recurrent(critic={"_target_": "sntorch.generative.gan.RecurrentCritic", "n_hiden": 3})
+        )
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_trains_and_samples_on_a_cuda_device():
+    model = recurrent()
+    trainer(1, accelerator="cuda").fit(model, served(population(40)))
+    assert not any(impossible(model.cuda().sample(10, seed=1)).values())

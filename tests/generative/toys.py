@@ -1,0 +1,78 @@
+"""Small populations of light curves for the tests of generators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sntorch.data.batch import LightCurveBatch
+from sntorch.data.light_curve import LightCurve
+from sntorch.generative.gan_module import RecurrentGAN
+
+BANDS = ("desg", "desr", "desi")
+PARTS = "sntorch.generative."
+
+
+def population(
+    n: int = 40, seed: int = 0, bands: tuple[str, ...] = BANDS, missing: bool = False
+) -> LightCurveBatch:
+    """Rising and falling light curves with scatter, at random brightness; some fluxes are negative.
+
+    Args:
+        n: Number of objects.
+        seed: Seed.
+        bands: Bands.
+        missing: Whether every fourth object lacks the last band.
+    """
+    rng = np.random.default_rng(seed)
+    return LightCurveBatch.from_light_curves(
+        [_one(i, rng, bands, missing) for i in range(n)], bands=bands
+    )
+
+
+def _one(i: int, rng: np.random.Generator, bands: tuple[str, ...], missing: bool) -> LightCurve:
+    used = bands[:-1] if missing and i % 4 == 0 else bands
+    bright, width = 10 ** rng.normal(2.0, 0.3), rng.uniform(10, 16)
+    columns: list[list[Any]] = [[], [], [], []]
+    for k, band in enumerate(used):
+        phase = -12 + np.cumsum(rng.uniform(3, 8, rng.integers(4, 8)))
+        error = 3.0 * np.exp(rng.normal(0, 0.1, phase.size))
+        flux = bright * (1 + 0.2 * k) * np.exp(-0.5 * (phase / width) ** 2) + error * rng.normal(
+            size=phase.size
+        )
+        for column, values in zip(
+            columns, (57000 + phase, flux, error, [band] * phase.size), strict=True
+        ):
+            column.extend(values)
+    return LightCurve.from_arrays(f"sn{i}", *columns, peak_mjd=57000.0)
+
+
+def recurrent(**changes: Any) -> RecurrentGAN:
+    """A small default GAN."""
+    parts = {
+        "generator": {"_target_": PARTS + "gan.RecurrentGenerator", "n_hidden": 16, "n_latent": 4},
+        "critic": {"_target_": PARTS + "gan.RecurrentCritic", "n_hidden": 16},
+        "loss": {"_target_": PARTS + "losses.RelativisticLoss", "gamma": 0.2},
+        "encoding": {"_target_": PARTS + "encoding.MagnitudeEncoding"},
+        "learning_rate": 2e-3,
+        "n_validation": 50,
+    }
+    return RecurrentGAN(**{**parts, **changes})
+
+
+def talk(**changes: Any) -> RecurrentGAN:
+    """A small GAN of the talk."""
+    parts = {
+        "generator": {"_target_": PARTS + "gan.TalkGenerator", "n_hidden": 16},
+        "critic": {"_target_": PARTS + "gan.TalkCritic", "n_hidden": 16},
+        "loss": {"_target_": PARTS + "losses.WassersteinLoss"},
+        "encoding": {"_target_": PARTS + "encoding.MinMaxEncoding"},
+        "betas": (0.5, 0.9),
+        "real_cadence": 0.0,
+        "impose_level": False,
+        "measurement": False,
+        "augment": False,
+        "n_validation": 50,
+    }
+    return RecurrentGAN(**{**parts, **changes})

@@ -1,0 +1,88 @@
+"""The rules of who may import whom, and what ``import sntorch`` may cost."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DOMAINS = {"generative", "classification", "bayesn", "sbi"}
+MAY_IMPORT = {
+    "errors": set(),
+    "physics": {"errors"},
+    "data": {"errors", "physics"},
+    "simulation": {"errors", "physics", "data", "plotting"},
+    "nn": {"errors"},
+    "inference": {"errors"},
+    "plotting": {"errors", "physics", "data"},
+    "callbacks": {"errors", "physics", "data", "plotting", "nn", "generative"},
+    **{d: {"errors", "physics", "data", "simulation", "nn", "inference"} for d in DOMAINS},
+    "testing": {"errors", "physics", "data", "simulation", "nn", "inference", *DOMAINS},
+}
+MAY_IMPORT["simulation"].discard("plotting")
+ONLY_IN = {
+    "pyro": {"bayesn", "inference", "sbi"},
+    "sbi": {"sbi"},
+    "sncosmo": {"data", "simulation"},
+    "astropy": {"data", "simulation"},
+}
+PACKAGE = Path(__file__).parents[1] / "sntorch"
+
+
+def modules():
+    return sorted(p for p in PACKAGE.rglob("*.py") if "conf" not in p.relative_to(PACKAGE).parts)
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            yield node.module
+
+
+def part_of(path):
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_import_directions(path):
+    part = part_of(path)
+    if part in ("__init__", "cli"):
+        return
+    for name in imported(path):
+        top, _, rest = name.partition(".")
+        if top == "sntorch" and rest:
+            other = rest.split(".")[0]
+            assert other == part or other in MAY_IMPORT[part], f"{part} imports sntorch.{other}"
+        if top in ONLY_IN:
+            assert part in ONLY_IN[top], f"{part} imports {top}"
+
+
+def test_physics_needs_torch_and_numpy_only():
+    allowed = {"torch", "numpy", "yaml", "sntorch", *sys.stdlib_module_names}
+    found = {n.split(".")[0] for p in (PACKAGE / "physics").rglob("*.py") for n in imported(p)}
+    assert found <= allowed, found - allowed
+
+
+def test_import_is_light():
+    heavy = [
+        "pyro",
+        "sbi",
+        "sklearn",
+        "lightning",
+        "pandas",
+        "astropy",
+        "matplotlib",
+        "hydra",
+        "pyarrow",
+    ]
+    code = f"import sys, sntorch; print([m for m in {heavy} if m in sys.modules])"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip()
+        == "[]"
+    )

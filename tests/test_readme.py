@@ -1,0 +1,99 @@
+"""Every command and example that the README prints works; what is too long here runs in its short mode."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# What is added to a command so that it runs in seconds.
+SHORT = {
+    "sntorch train": ["debug=tiny"],
+    "sntorch generate": ["n=20"],
+    "sntorch evaluate": ["n=60", "bootstrap=5"],
+    "sntorch simulate": [],
+    "sntorch data": [],
+    "sntorch config": [],
+}
+# These set up an environment or take minutes: test_fresh_clone (slow) runs them.
+LONG = {"make install", "make demo", "make test", "make test-slow", "make bench"}
+# Commands in running text that stand for many, and the test that runs one of them.
+ELSEWHERE = {
+    "sntorch train … ckpt_path=last": "tests/test_experiments.py",
+    "sntorch train experiment=gan_ia model.generator._target_=mypkg.MyNet": "tests/test_wheel.py",
+}
+README = Path(__file__).parents[1] / "README.md"
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README.read_text(), flags=re.DOTALL)
+
+
+def commands():
+    """Commands of the README's blocks in order, without comments, and those in its text."""
+    lines = [line.split("#")[0].strip() for block in blocks("bash") for line in block.splitlines()]
+    inline = re.findall(
+        r"`((?:sntorch|make) [^`]+)`",
+        re.sub(r"```.*?```", "", README.read_text(), flags=re.DOTALL),
+    )
+    return [line for line in [*lines, *inline] if line and line not in ELSEWHERE]
+
+
+def test_commands_that_are_run_elsewhere_are(root):
+    text = README.read_text()
+    for command, test in ELSEWHERE.items():
+        assert command in text
+        words = [word for word in command.split()[2:] if word not in ("…", "experiment=gan_ia")]
+        assert all(word in (root / test).read_text() for word in words), command
+
+
+def test_every_command_is_known():
+    for command in commands():
+        verb = " ".join(command.split()[:2])
+        assert command in LONG or verb in SHORT, f"README prints {command!r}, which no test runs"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, root):
+    """A folder as the README assumes it: the user's survey files, and the real ones beside it."""
+    folder = tmp_path_factory.mktemp("readme") / "project"
+    folder.mkdir()
+    shared = Path(os.environ.get("SNTORCH_SHARED", root.parent / "shared"))
+    if not (shared / "data").is_dir():
+        pytest.skip(f"no real data in {shared}: set SNTORCH_SHARED to the folder that holds data/")
+    (folder.parent / "shared").symlink_to(shared)
+    shutil.copytree(shared / "data" / "foundation_dr1", folder / "survey")
+    return folder
+
+
+def test_commands_and_examples_run_in_order(folder):
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    for command in (c for c in commands() if c not in LONG):
+        extra = SHORT[" ".join(command.split()[:2])]
+        assert run([*command.split(), *extra], folder, environment)
+    for example in blocks("python"):
+        assert run([sys.executable, "-c", example], folder, environment)
+
+
+def run(command, folder, environment):
+    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, f"{' '.join(command)}\n{result.stderr[-3000:]}"
+    return True
+
+
+@pytest.mark.slow
+def test_fresh_clone(root, tmp_path):
+    """What a new user does: clone, make demo; the README's other targets share its set-up."""
+    clone = tmp_path / "sntorch"
+    subprocess.run(["git", "clone", "-q", str(root), str(clone)], check=True)
+    result = subprocess.run(["make", "demo"], cwd=clone, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-3000:]
+    run_folder = next((clone / "outputs" / "demo").iterdir())
+    assert (run_folder / "generated.parquet").is_file()
+    assert (run_folder / "metrics.json").is_file()
+    assert list((run_folder / "figures").glob("*.png"))
