@@ -90,8 +90,10 @@ def test_training_from_an_empty_folder(python, tmp_path):
 
 
 def test_a_users_own_network(python, tmp_path):
+    """The console script finds a class in the folder where it is started."""
     (tmp_path / "mypkg.py").write_text(USER_NETWORK)
-    command = [python, "-m", "sntorch.cli.main", "train", "experiment=gan_ia", "debug=tiny"]
-    options = ["trainer.fast_dev_run=true", "model.generator._target_=mypkg.MyNet"]
-    out = check([*command, *options], cwd=tmp_path, env=environment(PYTHONPATH=str(tmp_path)))
+    script = "from sntorch.cli.main import main; import sys; sys.path[:] = [p for p in sys.path if p]; main()"
+    options = ["train", "experiment=gan_ia", "debug=tiny", "trainer.fast_dev_run=true"]
+    command = [python, "-c", script, *options, "model.generator._target_=mypkg.MyNet"]
+    out = check(command, cwd=tmp_path, env=environment())
     assert "MyNet was called" in out

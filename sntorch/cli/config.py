@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sntorch.cli.hydra import config_dir
+from sntorch.cli.entry import config_dir
 from sntorch.errors import ConfigError
 
 if TYPE_CHECKING:

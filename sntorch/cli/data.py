@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sntorch.cli.hydra import guarded
+from sntorch.cli.entry import guarded
 from sntorch.data import catalog
 from sntorch.data.io import FORMATS, read
 from sntorch.data.light_curve import LightCurves

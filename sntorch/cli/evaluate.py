@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sntorch.cli.hydra import hydra_main
+from sntorch.cli.entry import hydra_main
 from sntorch.errors import CheckpointError, ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -63,17 +63,21 @@ def summary(metrics: dict[str, Any]) -> str:
         f"  {'band':<10}{'generated':>10}{'95% interval':>18}{'fresh real':>12}{'training':>10}"
     )
     for band, score in metrics["peak"].items():
-        low, high = score["ks_interval"]
-        interval = f"{low:.3f} - {high:.3f}"
-        floors = f"{score['ks_fresh']:>12.3f}{score['ks_train']:>10.3f}"
-        lines.append(f"  {band:<10}{score['ks']:>10.3f}{interval:>18}{floors}")
+        interval = " - ".join(_number(edge) for edge in score["ks_interval"])
+        floors = f"{_number(score['ks_fresh']):>12}{_number(score['ks_train']):>10}"
+        lines.append(f"  {band:<10}{_number(score['ks']):>10}{interval:>18}{floors}")
     copies = metrics["memorisation"]["generated"]
     lines.append(
-        f"nearest-neighbour ratio {copies['ratio']:.2f} (>= 0.90), "
-        f"copies {100 * copies['copies']:.1f} % (<= 2 %); "
+        f"nearest-neighbour ratio {_number(copies['ratio'])} (>= 0.90), "
+        f"copies {_number(copies['copies'])} (<= 0.02); "
         f"impossible observations {sum(metrics['impossible'].values()):.0f}"
     )
     return "\n".join(lines)
+
+
+def _number(score: float | None) -> str:
+    """A score, or a dash where there was nothing to score."""
+    return "-" if score is None else f"{score:.3f}"
 
 
 def training_data(checkpoint: Path, files: str | None = None) -> LightCurveDataModule:

@@ -6,8 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sntorch.cli.hydra import hydra_main
-from sntorch.errors import ConfigError
+from sntorch.cli.entry import hydra_main, whole_number
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -21,8 +20,8 @@ def main(cfg: DictConfig) -> None:
     from sntorch.data.io import write
     from sntorch.generative import Generator
 
-    if cfg.n < 1:
-        raise ConfigError(f"n={cfg.n}: at least one light curve has to be asked for")
+    whole_number(cfg, "n", 1)
+    whole_number(cfg, "seed", 0)
     generator = Generator.from_pretrained(cfg.ckpt)
     started = time.perf_counter()
     condition = OmegaConf.to_container(cfg.condition) if cfg.condition else None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 
-from sntorch.cli.hydra import USER_ERROR, guarded
+from sntorch.cli.entry import USER_ERROR, guarded
 
 VERBS = {
     "train": "train any LightningModule: experiment=gan_ia, experiment=gan_foundation, …",
@@ -47,6 +48,10 @@ def _hand_over(verb: str, rest: list[str]) -> None:
     module = importlib.import_module(f"sntorch.cli.{verb}")
     # Lightning's distributed ranks re-execute sys.argv, so it has to name the verb's own module.
     sys.argv = [str(module.__file__), *rest]
+    # A console script, unlike python -m, does not look for modules where it was started: a class
+    # of the user's own beside the command (model.generator._target_=mypkg.MyNet) has to be found.
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
     guarded(module.main)
 
 

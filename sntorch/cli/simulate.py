@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sntorch.cli.hydra import hydra_main
+from sntorch.cli.entry import hydra_main, whole_number
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -20,6 +20,8 @@ def main(cfg: DictConfig) -> None:
     """Simulate as the config says."""
     from hydra.utils import instantiate
 
+    whole_number(cfg, "n", 1)
+    whole_number(cfg, "seed", 0)
     started = time.perf_counter()
     sample = instantiate(cfg.simulation).simulate(n=cfg.n, seed=cfg.seed)
     elapsed = time.perf_counter() - started

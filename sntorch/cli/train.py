@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sntorch.cli.hydra import INTERRUPTED, hydra_main
+from sntorch.cli.entry import INTERRUPTED, hydra_main
 from sntorch.cli.runs import newest_checkpoint
 from sntorch.errors import CheckpointError, ConfigError
 

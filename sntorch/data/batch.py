@@ -119,9 +119,7 @@ class LightCurveBatch:
 
     def __getitem__(self, index: Any) -> Self:
         """The chosen objects as a batch; an integer gives a batch of one."""
-        if isinstance(index, int):
-            index = [index]
-        picked = torch.arange(len(self), device=self.time.device)[index]
+        picked = torch.arange(len(self), device=self.time.device)[index].reshape(-1)
         chosen = {
             f.name: getattr(self, f.name)[picked] for f in fields(self) if _is_tensor(self, f.name)
         }

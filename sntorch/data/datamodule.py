@@ -118,15 +118,17 @@ class LightCurveDataModule(L.LightningDataModule):
             return
         whole = self._load("train")
         pieces = split_by_object(whole.label.numpy(), self.split, self.seed, self.stratify)
-        self._parts = {
+        parts = {
             name: whole[torch.from_numpy(piece)].trim()
             for name, piece in zip(("train", "val", "test"), pieces, strict=True)
         }
         for name in ("val", "test"):
             if self.samples[name] is not None:
-                self._parts[name] = self._load(name)
-        if not len(self._parts["train"]):
+                parts[name] = self._load(name)
+        if not len(parts["train"]):
             raise DataError(f"no objects to train on: {len(whole)} read, split {self.split}")
+        # Only now: a failed reading leaves nothing that a second call would take for complete.
+        self._parts = parts
 
     def train_batch(self) -> LightCurveBatch:
         """All training objects."""
@@ -184,8 +186,14 @@ class LightCurveDataModule(L.LightningDataModule):
                 f"{name} sample: light curves or a batch are accepted, "
                 f"found {type(sample).__name__}"
             )
-        if self.bands is None or self.classes is None:
-            self.bands, self.classes = sample.bands, sample.classes
+        for key in ("bands", "classes"):
+            wanted = getattr(self, key)
+            if wanted is None:
+                setattr(self, key, getattr(sample, key))
+            elif getattr(sample, key) != wanted:
+                raise DataError(
+                    f"{name} sample has the {key} {getattr(sample, key)}; {wanted} are asked for"
+                )
         return self.transform(sample) if self.transform else sample
 
     def _part(self, name: str) -> LightCurveBatch:

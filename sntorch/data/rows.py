@@ -41,7 +41,8 @@ class LightCurveRows:
     def from_batch(cls, batch: LightCurveBatch) -> LightCurveRows:
         """Rows of a time-sorted batch."""
         n_bands = len(batch.bands)
-        member = torch.nn.functional.one_hot(batch.band, n_bands).bool() & batch.mask[..., None]
+        index = torch.arange(n_bands, device=batch.device)
+        member = (batch.band[..., None] == index) & batch.mask[..., None]
         step = member.cumsum(1) - 1
         steps = int(member.sum(1).max()) if batch.mask.any() else 0
         b, t, f = member.nonzero(as_tuple=True)

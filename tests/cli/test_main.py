@@ -8,7 +8,7 @@ import pytest
 
 from sntorch.cli import main as dispatcher
 from sntorch.cli.config import composed, copy_configs
-from sntorch.cli.hydra import config_dir, user_message
+from sntorch.cli.entry import config_dir, user_message
 from sntorch.cli.runs import check_readable, newest_checkpoint
 from sntorch.errors import CheckpointError, ConfigError, DataError
 
@@ -58,6 +58,7 @@ def test_wrong_verb_lists_the_right_ones(capsys, monkeypatch):
         (("train", "ckpt_path=nowhere.ckpt"), "nowhere.ckpt: no such checkpoint"),
         (("train", "data=files", "files=nowhere"), "nowhere"),
         (("generate", "ckpt=nowhere"), "nowhere: no checkpoint there"),
+        (("simulate", "n=abc"), "n=abc: a whole number of at least 1"),
     ],
 )
 def test_user_errors_are_one_line(arguments, words, tmp_path):

@@ -132,3 +132,13 @@ def test_to_casts_floats_only():
     assert batch.band.dtype == torch.int64
     with pytest.raises(TypeError, match="floating-point"):
         batch.to(torch.int32)
+
+
+def test_one_object_by_any_integer():
+    batch = LightCurveBatch.from_light_curves([simple(3), simple(1)])
+    for index in (1, np.int64(1), torch.tensor(1)):
+        assert len(batch[index]) == 1
+
+
+def test_objects_without_any_observation_have_rows():
+    assert LightCurveBatch.from_light_curves([simple(0)]).to_rows().mask.shape[:2] == (1, 0)

@@ -69,7 +69,7 @@ def band_series(batch: LightCurveBatch | LightCurveRows) -> list[BandSeries]:
             rows.time[..., f].cpu().double().numpy() - t_ref[:, None],
             rows.flux[..., f].cpu().double().numpy(),
             rows.flux_err[..., f].cpu().double().numpy(),
-            rows.mask[..., f].cpu().numpy(),
+            (rows.mask & ~rows.upper_limit)[..., f].cpu().numpy(),
             zeropoint,
         )
         for f in range(rows.mask.shape[-1])

@@ -112,7 +112,7 @@ def _assemble(
         "train": memorisation(known, known, real).as_dict(),
     }
     wrong = impossible(generated)
-    worst = max(score["ks"] for score in peak.values())
+    worst = float(np.max([score["ks"] for score in peak.values()]))
     passed = worst <= KS_TARGET and bool(copies["generated"]["passed"]) and not any(wrong.values())
     return _clean(
         {

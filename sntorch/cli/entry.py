@@ -54,6 +54,17 @@ def hydra_main(config_name: str) -> Callable[[Callable[[Any], Any]], Callable[[]
     return decorate
 
 
+def whole_number(cfg: Any, key: str, least: int) -> int:
+    """The setting ``key`` as a whole number of at least ``least``.
+
+    Raises:
+        ConfigError: It is something else.
+    """
+    if not isinstance(cfg[key], int) or cfg[key] < least:
+        raise ConfigError(f"{key}={cfg[key]}: a whole number of at least {least} is accepted")
+    return cfg[key]
+
+
 def _use_threads(n: int | None) -> None:
     if n is not None:
         import torch
