@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -86,3 +87,43 @@ def test_import_is_light():
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip()
         == "[]"
     )
+
+
+HOMES = {
+    "MILKY_WAY_RV": "physics",
+    "FLUXCAL_ZEROPOINT": "data/light_curve.py",
+    "POGSON": "data/magnitudes.py",
+    "LN_PER_MAG": "data/magnitudes.py",
+}
+
+
+def assigned(path):
+    targets = [
+        t for n in ast.parse(path.read_text()).body if isinstance(n, ast.Assign) for t in n.targets
+    ]
+    return {t.id for t in targets if isinstance(t, ast.Name)}
+
+
+def test_constants_of_photometry_have_one_home_outside_physics():
+    for path in modules():
+        place = str(path.relative_to(PACKAGE))
+        if part_of(path) == "physics":
+            continue
+        for name in assigned(path) & set(HOMES):
+            assert place == HOMES[name], f"{place} has a {name} of its own"
+        if place != HOMES["POGSON"]:
+            found = re.search(r"(2\.5 / |0\.4 \* )(np|math)\.log\(10", path.read_text())
+            assert found is None, f"{place}: import it from sntorch.data.magnitudes"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_docstrings_are_not_broken_in_the_middle_of_a_sentence(path):
+    """What an automatic wrap leaves: a full line, a line of one or two words, and the rest."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            continue
+        lines = (ast.get_docstring(node) or "").splitlines()
+        for before, line, after in zip(lines, lines[1:], lines[2:], strict=False):
+            prose = [text.split() for text in (before, line, after)]
+            stray = 0 < len(prose[1]) < 3 and len(before) > 60 and prose[2]
+            assert not (stray and line.strip()[-1] not in ".:;"), f"{path.name}: {line.strip()}"

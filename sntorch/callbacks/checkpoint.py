@@ -14,12 +14,10 @@ from rich.console import Console
 
 
 class ResumableCheckpoint(Callback):
-    """Writes ``last.ckpt`` at the end of epochs, the only moment from which a resumed run is
-    exact.
+    """Writes ``last.ckpt`` at the end of epochs, from where a resumed run is exact.
 
     The first Ctrl-C ends training after the epoch in progress and saves; a second one stops at
-    once, and
-    the file of the last saved epoch stays.
+    once, and the file of the last saved epoch stays.
 
     Args:
         dirpath: Folder of the file; made if it is missing.
@@ -41,6 +39,8 @@ class ResumableCheckpoint(Callback):
         """Save when it is time, and stop when Ctrl-C was pressed."""
         done = trainer.current_epoch + 1
         last = trainer.max_epochs is not None and done >= trainer.max_epochs > 0
+        # All ranks stop together, whichever of them the signal reached.
+        self.interrupted = trainer.strategy.reduce_boolean_decision(self.interrupted, all=False)
         if self.interrupted:
             trainer.should_stop = True
         if not trainer.fast_dev_run and (  # pyright: ignore[reportAttributeAccessIssue]

@@ -54,7 +54,7 @@ class GeneratorFigures(Callback):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Draw, plot and log."""
-        if (trainer.current_epoch + 1) % self.every_n_epochs:
+        if (trainer.current_epoch + 1) % self.every_n_epochs or not trainer.is_global_zero:
             return
         writer = _writer(trainer)
         if writer is None or not isinstance(pl_module, GenerativeModel):

@@ -41,7 +41,7 @@ def evaluate(cfg: DictConfig, output: Path) -> dict[str, Any]:
     from sntorch.generative.evaluate import evaluate_generator
 
     checkpoint = find_checkpoint(cfg.ckpt)
-    data = training_data(checkpoint, cfg.files)
+    data = training_data(checkpoint, cfg.files, cfg.trust)
     held_out, fresh = data.test_batch(), data.val_batch()
     if not len(held_out):
         raise DataError(
@@ -80,15 +80,19 @@ def _number(score: float | None) -> str:
     return "-" if score is None else f"{score:.3f}"
 
 
-def training_data(checkpoint: Path, files: str | None = None) -> LightCurveDataModule:
+def training_data(
+    checkpoint: Path, files: str | None = None, trust: bool = False
+) -> LightCurveDataModule:
     """The data module of the run that wrote a checkpoint, with the same split by object.
 
     Args:
         checkpoint: File in ``<run>/checkpoints``.
         files: Where the light curves are now, if not where the run read them.
+        trust: Whether the run's config may call anything, not only parts of sntorch.
 
     Raises:
-        CheckpointError: The run's config is not beside the checkpoint.
+        CheckpointError: The run's config is not beside the checkpoint, or names something
+            outside sntorch that is not trusted.
     """
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
@@ -101,7 +105,43 @@ def training_data(checkpoint: Path, files: str | None = None) -> LightCurveDataM
     config = OmegaConf.load(path)
     if files:
         OmegaConf.update(config, "files", files)
-    return instantiate(OmegaConf.select(config, "data"))
+    data = OmegaConf.select(config, "data")
+    if not trust:
+        _refuse_foreign_targets(OmegaConf.to_container(data, resolve=True), path)
+    return instantiate(data)
+
+
+def _refuse_foreign_targets(config: Any, path: Path) -> None:
+    """A run from elsewhere brings its config along, and Hydra calls whatever that names."""
+    if isinstance(config, list):
+        for entry in config:
+            _refuse_foreign_targets(entry, path)
+    elif isinstance(config, dict):
+        target = config.get("_target_")
+        if target is not None and not _is_ours(str(target)):
+            raise CheckpointError(
+                f"{path}: _target_ {target} is not a part of sntorch and is not called; "
+                "trust=true calls it, if the run is yours"
+            )
+        for entry in config.values():
+            _refuse_foreign_targets(entry, path)
+
+
+def _is_ours(target: str) -> bool:
+    """Whether a dotted name means something defined in sntorch.
+
+    The name alone does not tell: ``sntorch.cli.main.os.system`` begins with sntorch, too. The
+    command line's own modules are left out, for they load other configs.
+    """
+    from hydra.utils import get_object
+
+    if not target.startswith("sntorch."):
+        return False
+    try:
+        home = str(getattr(get_object(target), "__module__", ""))
+    except Exception as error:
+        raise ConfigError(f"_target_ {target}: not found ({error})") from error
+    return home.startswith("sntorch.") and not home.startswith("sntorch.cli.")
 
 
 def write_report(output: Path, metrics: dict[str, Any], figures: dict[str, Any]) -> None:

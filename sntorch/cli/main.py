@@ -46,8 +46,10 @@ def usage() -> str:
 
 def _hand_over(verb: str, rest: list[str]) -> None:
     module = importlib.import_module(f"sntorch.cli.{verb}")
-    # Lightning's distributed ranks re-execute sys.argv, so it has to name the verb's own module.
+    # Lightning starts further ranks as ``python -m`` of __main__'s spec with sys.argv's overrides
+    # (or as sys.argv[0] where there is no spec), so both have to name the verb's own module.
     sys.argv = [str(module.__file__), *rest]
+    sys.modules["__main__"].__spec__ = module.__spec__
     # A console script, unlike python -m, does not look for modules where it was started: a class
     # of the user's own beside the command (model.generator._target_=mypkg.MyNet) has to be found.
     if os.getcwd() not in sys.path:

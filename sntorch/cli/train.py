@@ -22,6 +22,9 @@ NOT_APPLICABLE = (
     "smaller than the logging interval",
     "across ranks is zero",
     "LeafSpec",
+    "Grad strides do not match",
+    # On a Mac, where auto means the CPU.
+    "GPU available but not used",
 )
 log = logging.getLogger(__name__)
 
@@ -53,15 +56,15 @@ def train(cfg: DictConfig, output: Path) -> int:
         raise ConfigError(
             f"model._target_ {cfg.model.get('_target_')}: a LightningModule is accepted"
         )
-    trainer = _trainer(cfg)
+    trainer = _trainer(cfg, model)
     datamodule.setup("fit")
-    train_size = len(datamodule.train_batch())
-    log.info(
-        "training %s on %d objects; watch: tensorboard --logdir %s",
-        type(model).__name__,
-        train_size,
-        output,
-    )
+    if trainer.is_global_zero:
+        log.info(
+            "training %s on %d objects; watch: tensorboard --logdir %s",
+            type(model).__name__,
+            len(datamodule.train_batch()),
+            output,
+        )
     try:
         trainer.fit(model, datamodule, ckpt_path=ckpt_path, weights_only=ckpt_path is not None)
     except (RuntimeError, KeyError) as error:
@@ -70,8 +73,10 @@ def train(cfg: DictConfig, output: Path) -> int:
         raise CheckpointError(
             f"{ckpt_path}: not a checkpoint of {type(model).__name__}: {error}"
         ) from error
-    _write_metrics(trainer, output)
-    return _say_where(trainer, output)
+    if trainer.is_global_zero:
+        _write_metrics(trainer, output)
+        print(f"run: {output}")
+    return _exit_code(trainer)
 
 
 def _quieten() -> None:
@@ -93,12 +98,47 @@ def _checkpoint(cfg: DictConfig) -> str | None:
     return str(path)
 
 
-def _trainer(cfg: DictConfig) -> L.Trainer:
+def _trainer(cfg: DictConfig, model: L.LightningModule) -> L.Trainer:
     from hydra.utils import instantiate
 
     callbacks: list[Any] = [instantiate(c) for c in (cfg.callbacks or {}).values() if c]
     logger = instantiate(cfg.logger) if cfg.logger else False
-    return instantiate(cfg.trainer, callbacks=callbacks, logger=logger)
+    chosen = {"accelerator": _accelerator(cfg.trainer), "strategy": _strategy(cfg.trainer, model)}
+    return instantiate(cfg.trainer, callbacks=callbacks, logger=logger, **chosen)
+
+
+def _accelerator(trainer: DictConfig) -> str:
+    """The accelerator asked for; ``auto`` never means Apple's MPS.
+
+    Times and redshifts are float64, which MPS does not have.
+    """
+    from lightning.pytorch.accelerators import MPSAccelerator
+
+    asked = trainer.get("accelerator", "auto")
+    return "cpu" if asked == "auto" and MPSAccelerator.is_available() else asked
+
+
+def _strategy(trainer: DictConfig, model: L.LightningModule) -> Any:
+    """The strategy asked for; on several devices ``auto`` suits the module's optimisation.
+
+    A step by hand of one network (a GAN's critic) leaves the other one's parameters unused, which
+    plain ``ddp`` takes for an error.
+    """
+    asked = trainer.get("strategy", "auto")
+    several = _n_devices(trainer.get("devices", 1)) * int(trainer.get("num_nodes", 1)) > 1
+    by_hand = several and not model.automatic_optimization
+    return "ddp_find_unused_parameters_true" if asked == "auto" and by_hand else asked
+
+
+def _n_devices(devices: Any) -> int:
+    """How many devices a node has by ``trainer.devices``: 2, "2", [0, 1], "0,1", -1 or auto."""
+    import torch
+
+    if isinstance(devices, str) and "," in devices:
+        devices = [one for one in devices.split(",") if one.strip()]
+    if str(devices) in ("auto", "-1"):
+        return torch.cuda.device_count()
+    return int(devices) if isinstance(devices, int | str) else len(devices)
 
 
 def _is_loading_error(error: BaseException) -> bool:
@@ -111,15 +151,14 @@ def _write_metrics(trainer: L.Trainer, output: Path) -> None:
     (output / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
 
 
-def _say_where(trainer: L.Trainer, output: Path) -> int:
+def _exit_code(trainer: L.Trainer) -> int:
     from sntorch.callbacks.checkpoint import ResumableCheckpoint
 
     interrupted = any(
         isinstance(c, ResumableCheckpoint) and c.interrupted
         for c in trainer.callbacks  # pyright: ignore[reportAttributeAccessIssue]
     )
-    print(f"run: {output}")
-    if interrupted:
+    if interrupted and trainer.is_global_zero:
         sys.stderr.write("stopped early; resume with ckpt_path=last\n")
     return INTERRUPTED if interrupted else 0
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sntorch.data.filters import canonical
 from sntorch.data.light_curve import FLUXCAL_ZEROPOINT, LightCurve, LightCurves
 from sntorch.errors import DataError
 
@@ -37,8 +38,7 @@ class LightCurveBatch:
         upper_limit: True where the value is a limit, shape (B, T).
         redshift, redshift_err, mwebv: shape (B,), NaN where unknown.
         t_ref: Reference time, shape (B,), MJD: the header's peak where there is one, else the
-            first
-            detection with S/N > 5; phases are derived from it.
+            first detection with S/N > 5; phases are derived from it.
         label: Index into ``classes``, shape (B,), -1 where unknown.
         host: Host-galaxy columns, shape (B, H); H may be 0.
         object_id: Names, length B.
@@ -77,24 +77,27 @@ class LightCurveBatch:
 
         Args:
             light_curves: The objects.
-            bands: Bands to keep, in the order of the batch's indices; default: all that occur,
-                sorted.
+            bands: Bands to keep, in the order of the batch's indices, aliases accepted; default:
+                all that occur, sorted. The batch has the canonical names.
             classes: Names that ``label`` counts; default: all types that occur, sorted.
             host: Keys of ``LightCurve.meta`` to put into ``host``; NaN where an object lacks one.
             zeropoint: Fluxes are brought to this zero point.
 
         Raises:
-            DataError: No objects, or an object whose type is not among ``classes``.
+            DataError: No objects, an object whose type is not among ``classes``, or observations
+                in none of ``bands``.
         """
         if not light_curves:
             raise DataError("no light curves: a batch needs at least one object")
-        names = tuple(bands) if bands is not None else LightCurves(light_curves).bands
+        names = _band_names(light_curves, bands)
         kinds = (
             tuple(classes)
             if classes is not None
             else tuple(sorted({lc.type for lc in light_curves} - {""}))
         )
         flat = _flatten(light_curves, names, zeropoint)
+        if bands is not None and not len(flat["row"]):
+            _refuse_absent_bands(light_curves, bands)
         lengths = np.bincount(flat["row"], minlength=len(light_curves))
         padded = _pad(flat, lengths, len(light_curves))
         return cls(
@@ -142,13 +145,13 @@ class LightCurveBatch:
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """Move to a device; a dtype applies to the floating-point tensors."""
-        dtype = torch._C._nn._parse_to(*args, **kwargs)[1]  # pyright: ignore[reportAttributeAccessIssue]
+        device, dtype, non_blocking, _ = torch._C._nn._parse_to(*args, **kwargs)  # pyright: ignore[reportAttributeAccessIssue]
         if dtype is not None and not dtype.is_floating_point:
             raise TypeError(f"a batch can be cast to floating-point types only, not to {dtype}")
-        device = torch._C._nn._parse_to(*args, **kwargs)[0]  # pyright: ignore[reportAttributeAccessIssue]
 
         def move(value: Tensor) -> Tensor:
-            return value.to(device=device, dtype=dtype if value.is_floating_point() else None)
+            chosen = dtype if value.is_floating_point() else None
+            return value.to(device=device, dtype=chosen, non_blocking=non_blocking)
 
         return self._each(move)
 
@@ -162,9 +165,7 @@ class LightCurveBatch:
         return replace(self, **{k: getattr(self, k)[:, :longest] for k in TOKEN_FIELDS})
 
     def where(self, keep: Tensor) -> Self:
-        """The batch with only the observations where ``keep`` (B, T) is true; objects stay, even
-        if empty.
-        """
+        """The observations where ``keep`` (B, T) is true; objects stay, even if empty."""
         keep = keep & self.mask
         order = (~keep).to(torch.int8).argsort(dim=1, stable=True)
         columns = {k: getattr(self, k).gather(1, order) for k in TOKEN_FIELDS}
@@ -181,7 +182,11 @@ class LightCurveBatch:
         return LightCurveRows.from_batch(self)
 
     def to_light_curves(self) -> LightCurves:
-        """The objects one by one."""
+        """The objects one by one.
+
+        A batch holds no survey and no ``meta``, so they have none, and their ``peak_mjd`` is
+        ``t_ref``, whether or not the header had a peak.
+        """
         host = self.to("cpu")
         return LightCurves(host._light_curve(i) for i in range(len(host)))
 
@@ -255,6 +260,26 @@ def _column(light_curves: Sequence[LightCurve], name: str) -> Tensor:
     return torch.tensor([float(getattr(lc, name)) for lc in light_curves], dtype=torch.float64)
 
 
+def _band_names(
+    light_curves: Sequence[LightCurve], asked: Sequence[str] | None
+) -> tuple[str, ...]:
+    """Canonical names of the bands to keep: those asked for, or all that occur, sorted."""
+    if asked is None:
+        return tuple(sorted(set(canonical(LightCurves(light_curves).bands).values())))
+    names = canonical(asked)
+    return tuple(dict.fromkeys(names[band] for band in asked))
+
+
+def _refuse_absent_bands(light_curves: Sequence[LightCurve], asked: Sequence[str]) -> None:
+    """A misspelt band would give an empty batch; objects without any observation may be empty."""
+    occurring = LightCurves(light_curves).bands
+    if occurring:
+        raise DataError(
+            f"no observation in band {', '.join(asked)}; the light curves have "
+            f"{', '.join(occurring)}"
+        )
+
+
 def _label(light_curve: LightCurve, classes: tuple[str, ...]) -> int:
     if not light_curve.type:
         return -1
@@ -271,8 +296,10 @@ def _flatten(
 ) -> dict[str, np.ndarray]:
     """All observations in ``bands`` one after another, sorted by object, time and band."""
     position = {name: i for i, name in enumerate(bands)}
+    canonical_names = canonical(b for lc in light_curves for b in lc.bands)
     lookup = [
-        np.array([position.get(b, -1) for b in lc.bands], dtype=np.int64) for lc in light_curves
+        np.array([position.get(canonical_names[b], -1) for b in lc.bands], dtype=np.int64)
+        for lc in light_curves
     ]
     lengths = np.array([len(lc) for lc in light_curves])
     scale = np.repeat([10 ** (0.4 * (zeropoint - lc.zeropoint)) for lc in light_curves], lengths)

@@ -1,6 +1,4 @@
-"""Light curves for a Lightning trainer: read or simulated once, split by object, served as
-batches.
-"""
+"""Light curves for a Lightning trainer: read once, split by object, served as batches."""
 
 from __future__ import annotations
 
@@ -13,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.datasets import BatchDataset, EpochSampler, balanced_weights
+from sntorch.data.filters import canonical
 from sntorch.data.light_curve import LightCurves
 from sntorch.data.transforms import Transform
 from sntorch.errors import ConfigError, DataError
@@ -63,8 +62,7 @@ class LightCurveDataModule(L.LightningDataModule):
         bands: Bands to keep, in this order; default: all that occur in the training sample.
         classes: Names of the classes; default: those that occur.
         split: Fractions of training, validation and test objects; a part that is given as a
-            sample of
-            its own must have the fraction 0.
+            sample of its own must have the fraction 0.
         seed: Seed of the split and of the order of training objects.
         stratify: Whether every class is split by these fractions.
         balance: Whether to draw training objects so that the classes are equally common.
@@ -99,7 +97,7 @@ class LightCurveDataModule(L.LightningDataModule):
         super().__init__()
         self.samples = {"train": light_curves, "val": validation, "test": test}
         self.batch_size = batch_size
-        self.bands = None if bands is None else tuple(bands)
+        self.bands = None if bands is None else tuple(canonical([b])[b] for b in bands)
         self.classes = None if classes is None else tuple(classes)
         self.split = tuple(split)
         self.seed = seed
@@ -201,7 +199,8 @@ class LightCurveDataModule(L.LightningDataModule):
         return self._parts[name]
 
     def _ordered(self, batch: LightCurveBatch) -> DataLoader[LightCurveBatch]:
-        sampler = EpochSampler(len(batch), self.batch_size, shuffle=False)
+        # Scores are those of all objects on every rank, not means over shares of them.
+        sampler = EpochSampler(len(batch), self.batch_size, shuffle=False, shared=False)
         return self._loader(BatchDataset(batch), sampler)
 
     def _loader(self, dataset: BatchDataset, sampler: EpochSampler) -> DataLoader[LightCurveBatch]:

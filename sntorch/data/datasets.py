@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, Sampler
+from torch import distributed
+from torch.utils.data import Dataset
+from torch.utils.data.distributed import DistributedSampler
 
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.transforms import Transform
@@ -35,10 +37,13 @@ class BatchDataset(Dataset[Any]):
         return self.transform(picked) if self.transform else picked
 
 
-class EpochSampler(Sampler[list[int]]):
+class EpochSampler(DistributedSampler[list[int]]):
     """Lists of indices for one epoch; the same (seed, epoch) gives the same lists on any machine.
 
     Lightning calls ``set_epoch``, so a resumed run goes through the data as an uninterrupted one.
+    Where several processes train together, each takes its share of one common order: as many
+    objects as the others, a few of them twice where the number does not divide. Being a
+    ``DistributedSampler`` in name, it is not wrapped into another one by Lightning.
 
     Args:
         n_objects: Number of objects.
@@ -48,6 +53,7 @@ class EpochSampler(Sampler[list[int]]):
         shuffle: Whether to shuffle at all.
         drop_last: Whether to leave out an incomplete last batch (kept if it is the only one).
         weights: Draw with replacement with these weights, shape (n_objects,): class balancing.
+        shared: Whether processes divide the objects; otherwise each goes through all of them.
     """
 
     def __init__(
@@ -58,13 +64,15 @@ class EpochSampler(Sampler[list[int]]):
         shuffle: bool = True,
         drop_last: bool = False,
         weights: np.ndarray | None = None,
+        shared: bool = True,
     ) -> None:
         self.n_objects = n_objects
         self.batch_size = batch_size
         self.seed = seed
         self.shuffle = shuffle
-        self.drop_last = drop_last and n_objects > batch_size
+        self.drop_last = drop_last
         self.weights = None if weights is None else np.asarray(weights, float) / np.sum(weights)
+        self.shared = shared
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -72,13 +80,25 @@ class EpochSampler(Sampler[list[int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        whole = self.n_objects // self.batch_size
-        return whole if self.drop_last or self.n_objects % self.batch_size == 0 else whole + 1
+        n = self._share()
+        whole = n // self.batch_size
+        return whole if n % self.batch_size == 0 or (self.drop_last and whole) else whole + 1
 
     def __iter__(self) -> Iterator[list[int]]:
-        order = self._order()
+        rank, n_ranks = self._place()
+        # Every process makes as many steps as the others, or the last would wait for ever.
+        order = np.resize(self._order(), self._share() * n_ranks)[rank::n_ranks]
         for i in range(len(self)):
             yield order[i * self.batch_size : (i + 1) * self.batch_size].tolist()
+
+    def _place(self) -> tuple[int, int]:
+        """Number of this process, and how many share the objects."""
+        if self.shared and distributed.is_available() and distributed.is_initialized():
+            return distributed.get_rank(), distributed.get_world_size()
+        return 0, 1
+
+    def _share(self) -> int:
+        return -(-self.n_objects // self._place()[1])
 
     def _order(self) -> np.ndarray:
         rng = np.random.default_rng([self.seed, self.epoch])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,17 @@ def known(name: str) -> str:
         return canonical_name(name)
     except ConfigError as error:
         raise DataError(f"unknown band {name!r}: {error}") from error
+
+
+def canonical(names: Iterable[str]) -> dict[str, str]:
+    """Canonical name of each bandpass; a name that is not known stays as it is."""
+    found = {}
+    for name in set(names):
+        try:
+            found[name] = known(name)
+        except DataError:
+            found[name] = name
+    return found
 
 
 def unknown(letter: str, survey: str = "") -> str:

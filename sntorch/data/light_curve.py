@@ -33,8 +33,7 @@ class LightCurve:
         bands: Names of the bands (sncosmo's: ``ps1::g``, ``lsstr``, ``desi``).
         zeropoint: Magnitude of a source with flux 1.
         upper_limit: True where the file gave a limit, not a detection, shape (T,); ``flux`` is
-            then
-            the limit's flux.
+            then the limit's flux.
         redshift: Heliocentric redshift, NaN where unknown.
         redshift_err: Its standard deviation, NaN where unknown.
         mwebv: Milky-Way E(B-V), mag, SF11 scale, NaN where unknown.
@@ -109,9 +108,7 @@ class LightCurve:
         return f"LightCurve({self.object_id!r}, {len(self)} observations in {bands}, {kind})"
 
     def __eq__(self, other: object) -> bool:
-        """Equal header and equal observations; NaN equals NaN, the order of ``bands`` does not
-        matter.
-        """
+        """Equal header and observations; NaN equals NaN, the order of ``bands`` is free."""
         if not isinstance(other, LightCurve):
             return NotImplemented
         header = ("object_id", "type", "survey", "zeropoint")
@@ -137,9 +134,7 @@ class LightCurve:
 
     @property
     def reference_time(self) -> float:
-        """Header peak MJD, else the first detection with S/N > 5, else the first observation; NaN
-        if empty.
-        """
+        """Header peak MJD, else first detection with S/N > 5, else first observation, else NaN."""
         if np.isfinite(self.peak_mjd):
             return float(self.peak_mjd)
         if not len(self):

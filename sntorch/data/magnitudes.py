@@ -8,6 +8,7 @@ computed with the bandpass's own curve.
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 import numpy as np
@@ -18,7 +19,9 @@ from sntorch.errors import DataError
 SYSTEMS = ("ab", "vega", "bd17")
 # Names for "the band's own": sncosmo calls CSP's natural system csp.
 NATIVE = ("", "native", "csp")
-LN = 0.4 * np.log(10)
+# Magnitudes of a relative change of flux by 1, to first order: 2.5 / ln 10; and its inverse.
+POGSON = 2.5 / math.log(10)
+LN_PER_MAG = 0.4 * math.log(10)
 
 
 @cache
@@ -61,7 +64,11 @@ def to_flux(magnitude: ArrayLike, zeropoint: float) -> NDArray[np.float64]:
 
 def to_flux_err(flux: ArrayLike, magnitude_err: ArrayLike) -> NDArray[np.float64]:
     """Error of a flux from that of its magnitude, to first order."""
-    return LN * np.asarray(flux, dtype=np.float64) * np.asarray(magnitude_err, dtype=np.float64)
+    return (
+        LN_PER_MAG
+        * np.asarray(flux, dtype=np.float64)
+        * np.asarray(magnitude_err, dtype=np.float64)
+    )
 
 
 def to_magnitude(flux: ArrayLike, zeropoint: float) -> NDArray[np.float64]:

@@ -1,14 +1,12 @@
-"""What is done to photometry before a network sees it: cuts, dereddening, and maps that can be
-undone.
+"""What is done to photometry before a network sees it: cuts, dereddening, invertible maps.
 
 A *cut* or a *correction* takes a ``LightCurveBatch`` and returns one. A *scaler* maps tensors of
-values and
-errors and has an ``inverse``; it is fitted on training objects only and kept in the checkpoint.
+values and errors and has an ``inverse``; it is fitted on training objects only and kept in the
+checkpoint.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -16,11 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from sntorch.data.batch import LightCurveBatch
+from sntorch.data.magnitudes import POGSON
+from sntorch.errors import DataError
 from sntorch.physics.bandpasses import get_bandpass
-from sntorch.physics.extinction import fitzpatrick99
-
-POGSON = 2.5 / math.log(10)
-MILKY_WAY_RV = 3.1
+from sntorch.physics.extinction import MILKY_WAY_RV, fitzpatrick99
 
 Transform = Callable[[LightCurveBatch], LightCurveBatch]
 
@@ -138,7 +135,11 @@ class MinimumSNR:
 
 @dataclass(frozen=True)
 class PhaseRange:
-    """Keep observations from ``first`` to ``last`` days after ``t_ref``; rest frame on request."""
+    """Keep observations from ``first`` to ``last`` days after ``t_ref``; rest frame on request.
+
+    Raises:
+        DataError: The rest frame is asked for and an object has no redshift.
+    """
 
     first: float
     last: float
@@ -146,6 +147,8 @@ class PhaseRange:
 
     def __call__(self, batch: LightCurveBatch) -> LightCurveBatch:
         """The batch without the earlier and later observations."""
+        if self.rest_frame:
+            _require_redshift(batch)
         stretch = 1 + batch.redshift[:, None] if self.rest_frame else 1.0
         phase = batch.phase / stretch
         return batch.where((phase >= self.first) & (phase <= self.last))
@@ -156,10 +159,8 @@ class Deredden:
     """Remove Milky-Way dust with the Fitzpatrick (1999) law at each band's pivot wavelength.
 
     The correction inside a broad band depends on the spectrum; this one is exact for a narrow
-    band and is
-    meant for classifiers and pictures. The SED models apply the dust inside their integrals
-    instead.
-    Objects of unknown E(B-V) are left as they are.
+    band and is meant for classifiers and pictures. The SED models apply the dust inside their
+    integrals instead. Objects of unknown E(B-V) are left as they are.
     """
 
     rv: float = MILKY_WAY_RV
@@ -171,7 +172,7 @@ class Deredden:
         )
         a_per_av = fitzpatrick99(pivots, self.rv).to(batch.device)
         ebv = torch.nan_to_num(batch.mwebv)[:, None]
-        factor = 10 ** (0.4 * self.rv * ebv * a_per_av[batch.band])
+        factor = (10 ** (0.4 * self.rv * ebv * a_per_av[batch.band])).to(batch.flux.dtype)
         known = torch.where(batch.mwebv.isnan(), batch.mwebv, 0.0)
         return replace(
             batch, flux=batch.flux * factor, flux_err=batch.flux_err * factor, mwebv=known
@@ -189,3 +190,13 @@ class Compose:
         for transform in self.transforms:
             batch = transform(batch)
         return batch
+
+
+def _require_redshift(batch: LightCurveBatch) -> None:
+    unknown = (~batch.redshift.isfinite()).nonzero()[:, 0].tolist()
+    if unknown:
+        others = f" and {len(unknown) - 1} others" if len(unknown) > 1 else ""
+        raise DataError(
+            f"{batch.object_id[unknown[0]]}{others}: no redshift, so no rest-frame phase; "
+            "use rest_frame=false, or light curves with redshifts"
+        )

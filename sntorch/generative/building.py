@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -36,14 +37,19 @@ def target_class(config: Mapping[str, Any], kind: type[T]) -> type[T]:
     try:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise ConfigError(f"_target_ {name}: not found ({error})") from None
+        raise ConfigError(f"_target_ {name}: not found ({error})") from error
     if not (isinstance(found, type) and issubclass(found, kind)):
         raise ConfigError(f"_target_ {name}: a subclass of {kind.__name__} is accepted")
+    if inspect.isabstract(found):
+        missing = ", ".join(sorted(getattr(found, "__abstractmethods__", ())))
+        raise ConfigError(f"_target_ {name}: an abstract class, {missing} is not implemented")
     return found
 
 
 def build(config: Mapping[str, Any], kind: type[T], **extra: Any) -> T:
     """An instance of the class that ``_target_`` names, from the other entries and ``extra``.
+
+    An error inside the class's own code is not a wrong setting: it comes out as it is.
 
     Raises:
         ConfigError: As ``target_class``, or arguments that the class does not accept.
@@ -51,6 +57,7 @@ def build(config: Mapping[str, Any], kind: type[T], **extra: Any) -> T:
     cls = target_class(config, kind)
     arguments = {key: value for key, value in config.items() if not key.startswith("_")}
     try:
-        return cls(**arguments, **extra)
+        inspect.signature(cls).bind(**arguments, **extra)
     except TypeError as error:
-        raise ConfigError(f"_target_ {config['_target_']}: {error}") from None
+        raise ConfigError(f"_target_ {config['_target_']}: {error}") from error
+    return cls(**arguments, **extra)

@@ -24,14 +24,14 @@ def load_model(cls: type[Model], path: str | Path, map_location: str) -> Model:
     try:
         model = cls.load_from_checkpoint(path, map_location=map_location, weights_only=True)
     except SntorchError as error:
-        raise CheckpointError(f"{path}: {error}") from None
+        raise CheckpointError(f"{path}: {error}") from error
     except pickle.UnpicklingError as error:
         # The error's own text advises to load the file unsafely.
         what = f"damaged or not a checkpoint ({type(error).__name__})"
-        raise CheckpointError(f"{path}: {what}") from None
+        raise CheckpointError(f"{path}: {what}") from error
     except DAMAGED as error:
         what = f"{_first_line(error)}; a {cls.__name__} checkpoint is accepted"
-        raise CheckpointError(f"{path}: {what}") from None
+        raise CheckpointError(f"{path}: {what}") from error
     return model.eval()
 
 

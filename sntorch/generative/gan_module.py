@@ -36,8 +36,9 @@ class RecurrentGAN(L.LightningModule, GenerativeModel):
     """A generator and a critic that learn from each other; the averaged generator is the one that
     samples.
 
-    All random numbers of a training step derive from ``seed`` and the number of steps made, so a
-    run resumed from a checkpoint ends with the weights of an uninterrupted one.
+    All random numbers of a training step derive from ``seed``, the number of steps made and the
+    rank of the process, so a run resumed from a checkpoint ends with the weights of an
+    uninterrupted one.
 
     Args:
         generator: Class (``_target_``) and arguments of the generator; ``n_bands`` is added.
@@ -155,11 +156,15 @@ class RecurrentGAN(L.LightningModule, GenerativeModel):
         ]
 
     def training_step(self, batch: LightCurveBatch, batch_idx: int) -> None:
-        """``loss.n_critic`` critic steps and one generator step on one batch."""
+        """``loss.n_critic`` critic steps and one generator step on one batch; nothing on a batch
+        without a usable observation.
+        """
         optimizers = self.optimizers()
         assert isinstance(optimizers, list)
         real, mask = self._encoded(batch)
-        with seeded(self.device, self.config["seed"], int(self.iterations)):
+        if self._empty_on_any_rank(real):
+            return
+        with seeded(self.device, *self._noise_words()):
             first = int(self.iterations) * self.loss.n_critic
             for step in range(first, first + self.loss.n_critic):
                 fake = self._fake(real, mask)
@@ -229,6 +234,18 @@ class RecurrentGAN(L.LightningModule, GenerativeModel):
             x, mask = self.augmentation(x, mask)
         return self.critic(x, mask, self.encoding)
 
+    def _noise_words(self) -> tuple[int, ...]:
+        """What names the noise of this step; the first rank's is that of a single process."""
+        rank = (self.global_rank,) if self.global_rank else ()
+        return self.config["seed"], int(self.iterations), *rank
+
+    def _empty_on_any_rank(self, real: Tensor) -> bool:
+        """Whether to skip a step; all ranks at once, for they wait for each other's gradients."""
+        if self.trainer.world_size == 1:
+            return not len(real)
+        smallest = torch.tensor(len(real), device=self.device)
+        return not int(self.trainer.strategy.reduce(smallest, reduce_op="min"))
+
     def _encoded(self, batch: LightCurveBatch) -> tuple[Tensor, Tensor]:
         x, mask = self.encoding.encode(batch)
         seen = mask.any(-1).any(-1)
@@ -263,7 +280,8 @@ class RecurrentGAN(L.LightningModule, GenerativeModel):
         )
         real = concatenate(held_out)
         metrics = quick_metrics(drawn.to("cpu"), real)
-        self.log_dict({f"val/{k}": v for k, v in metrics.items()}, batch_size=len(real))
+        scores = {f"val/{k}": v for k, v in metrics.items()}
+        self.log_dict(scores, batch_size=len(real), sync_dist=True)
 
     # ---------------------------------------------------------------- sampling
 

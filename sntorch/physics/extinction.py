@@ -42,19 +42,28 @@ def fitzpatrick99(wave: Tensor, rv: Tensor | float = 3.1) -> Tensor:
     return 1 + curve / column
 
 
-def milky_way_extinction(wave: Tensor, mwebv: Tensor | float) -> Tensor:
-    """Extinction by the Milky Way, mag, for R_V = 3.1.
+class DustCurve:
+    """The law at fixed wavelengths, for an R_V that changes: the spline's rows are made once.
 
     Args:
-        wave: Observed wavelength, Å, shape (..., L).
-        mwebv: E(B-V) on the scale of Schlafly & Finkbeiner (2011), mag, shape () or (...).
-
-    Returns:
-        A(λ), shape of ``wave`` broadcast against ``mwebv[..., None]``.
+        wave: Wavelength in the frame of the dust, Å, shape (..., L).
     """
-    reddening = torch.as_tensor(mwebv, dtype=wave.dtype, device=wave.device)
-    column = reddening[..., None] if reddening.ndim else reddening
-    return MILKY_WAY_RV * column * fitzpatrick99(wave, MILKY_WAY_RV)
+
+    def __init__(self, wave: Tensor) -> None:
+        self.x = 1e4 / wave
+        positions, second = _knots(wave.dtype, wave.device)
+        self.rows = spline_matrix(positions, self.x, second)
+        self.ultraviolet = wave < ULTRAVIOLET
+        self.reaches_ultraviolet = bool(self.ultraviolet.any())
+
+    def __call__(self, rv: Tensor) -> Tensor:
+        """A(λ)/A_V for R_V of shape (..., C): shape (..., C, L)."""
+        column = rv[..., None]
+        curve = anchors(rv) @ self.rows.transpose(-1, -2)
+        if self.reaches_ultraviolet:
+            x = self.x.unsqueeze(-2)
+            curve = torch.where(self.ultraviolet.unsqueeze(-2), _ultraviolet(x, column), curve)
+        return 1 + curve / column
 
 
 def _optical(x: Tensor, rv: Tensor) -> Tensor:

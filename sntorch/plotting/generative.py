@@ -16,10 +16,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from sntorch.data.batch import LightCurveBatch
+from sntorch.data.magnitudes import POGSON
 
 Array = NDArray[np.float64]
 DETECTION_SNR = 3.0
-POGSON = 2.5 / np.log(10)
 REAL = "0.35"
 PALETTE = ("#2a9d5c", "#d1495b", "#b8860b", "#6a4c93", "#1f77b4", "#e07a1f", "#17a2a2", "#8c564b")
 LETTER_COLOURS = {

@@ -10,6 +10,7 @@ import numpy as np
 
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.light_curve import LightCurve
+from sntorch.data.magnitudes import POGSON
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -104,7 +105,7 @@ def _draw_magnitudes(axes: Axes, one: LightCurve, name: str, style: tuple[str, s
     given = np.asarray(one.upper_limit)
     detected = (one.snr > 3) & ~given
     magnitude = one.zeropoint - 2.5 * np.log10(one.flux[detected])
-    error = 2.5 / np.log(10) / one.snr[detected]
+    error = POGSON / one.snr[detected]
     _errorbar(axes, time[detected], magnitude, error, name, style)
     faint = np.where(given, one.flux, 3 * one.flux_err)[~detected]
     _limits(axes, time[~detected], one.zeropoint - 2.5 * np.log10(faint), style)

@@ -8,16 +8,14 @@ that variance, so it can be negative, and the same standard deviation is reporte
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from torch import Tensor
 
+from sntorch.data.magnitudes import LN_PER_MAG
 from sntorch.errors import ConfigError
 from sntorch.simulation.streams import Streams
 from sntorch.simulation.surveys import Observations
-
-MAGNITUDE = 0.4 * math.log(10)
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class NoiseModel:
             flux: True flux, shape (B, T), FLUXCAL.
             observations: What the survey did.
         """
-        relative = observations.relative_err**2 + (MAGNITUDE * self.zeropoint_err) ** 2
+        relative = observations.relative_err**2 + (LN_PER_MAG * self.zeropoint_err) ** 2
         photons = observations.poisson * flux.clamp(min=0)
         return self.scale * (observations.sky_err**2 + photons + relative * flux**2).sqrt()
 

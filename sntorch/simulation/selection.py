@@ -75,11 +75,11 @@ class Not(Cut):
 
 @dataclass(frozen=True)
 class MinDetections(Cut):
-    """At least ``n`` observations with S/N > ``snr``.
+    """At least ``n`` observations with S/N > ``snr``; upper limits do not count.
 
     Attributes:
         n: Least number.
-        snr: Signal-to-noise ratio that a detection exceeds; -inf counts observations.
+        snr: Signal-to-noise ratio that a detection exceeds; -inf counts measurements.
         bands: Bands that count; None means all of the batch.
         per_band: Whether every one of the bands needs ``n``, or all together.
     """
@@ -91,7 +91,7 @@ class MinDetections(Cut):
 
     def probability(self, batch: LightCurveBatch, truth: Truth) -> Tensor:
         """1 where there are enough detections, shape (B,)."""
-        detected = batch.mask & (batch.flux > self.snr * batch.flux_err)
+        detected = _detected(batch, self.snr)
         counts = [(detected & (batch.band == i)).sum(-1) for i in _band_indices(batch, self.bands)]
         per_band = torch.stack(counts, dim=-1)
         number = per_band.amin(-1) if self.per_band else per_band.sum(-1)
@@ -100,7 +100,7 @@ class MinDetections(Cut):
 
 @dataclass(frozen=True)
 class PhaseCoverage(Cut):
-    """At least ``n`` detections in a range of rest-frame phase.
+    """At least ``n`` detections in a range of rest-frame phase; upper limits do not count.
 
     Attributes:
         first: Beginning of the range, rest-frame days from ``t_ref``.
@@ -118,7 +118,7 @@ class PhaseCoverage(Cut):
         """1 where the range is covered, shape (B,)."""
         phase = batch.phase / (1 + batch.redshift[:, None])
         inside = batch.mask & (phase >= self.first) & (phase <= self.last)
-        detected = inside & (batch.flux > self.snr * batch.flux_err)
+        detected = inside & _detected(batch, self.snr)
         return (detected.sum(-1) >= self.n).double()
 
 
@@ -167,6 +167,11 @@ def passed(cuts: Sequence[Cut], batch: LightCurveBatch, truth: Truth, luck: Tens
             raise ConfigError(f"cut {cut}: a probability lies in [0, 1]; found up to {worst:.4g}")
         kept[:, i] = luck[:, i] < probability
     return kept.cumprod(dim=1).bool()
+
+
+def _detected(batch: LightCurveBatch, snr: float) -> Tensor:
+    """Measurements, not limits, with a signal-to-noise ratio above ``snr``, shape (B, T)."""
+    return batch.mask & ~batch.upper_limit & (batch.flux > snr * batch.flux_err)
 
 
 def _band_indices(batch: LightCurveBatch, bands: tuple[str, ...] | None) -> list[int]:

@@ -60,6 +60,10 @@ class Simulator:
         named = _named(selection)
         self.cut_names, self.selection = list(named), list(named.values())
         self.chunk, self.device = chunk, torch.device(device)
+        if chunk < 1:
+            raise ConfigError(
+                f"chunk is the number of candidates at a time, at least 1; found {chunk}"
+            )
         if uncovered not in ("skip", "refuse"):
             raise ConfigError(f"uncovered is skip or refuse; found {uncovered!r}")
         for source_, one in zip(self.sources, mixture.populations, strict=True):

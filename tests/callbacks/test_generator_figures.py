@@ -51,6 +51,7 @@ def run(callback, held_out, epochs, writer=True):
     data = SimpleNamespace(val_batch=lambda: held_out, train_batch=lambda: sample(12, 3))
     trainer = SimpleNamespace(
         current_epoch=0,
+        is_global_zero=True,
         logger=SimpleNamespace(experiment=board) if writer else None,
         datamodule=data,
         global_step=7,

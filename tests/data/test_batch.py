@@ -142,3 +142,40 @@ def test_one_object_by_any_integer():
 
 def test_objects_without_any_observation_have_rows():
     assert LightCurveBatch.from_light_curves([simple(0)]).to_rows().mask.shape[:2] == (1, 0)
+
+
+def test_a_misspelt_band_is_named_with_the_bands_that_occur():
+    with pytest.raises(
+        DataError, match="no observation in band desq; the light curves have desg, desr"
+    ):
+        LightCurveBatch.from_light_curves([simple(3)], bands=("desq",))
+
+
+def test_a_band_that_does_not_occur_beside_one_that_does():
+    batch = LightCurveBatch.from_light_curves([simple(3)], bands=("desz", "desg"))
+    assert batch.bands == ("desz", "desg")
+    assert batch.n_observations.tolist() == [1]
+
+
+def test_aliases_of_bands_are_understood_on_both_sides():
+    columns = ([1.0, 2.0, 3.0], [10.0, 20.0, 30.0], np.ones(3))
+    old = LightCurve.from_arrays("old", *columns, ["g_PS1", "r_PS1", "mine"])
+    new = LightCurve.from_arrays("new", *columns, ["ps1::g", "ps1::r", "mine"])
+    batch = LightCurveBatch.from_light_curves([old, new], bands=("r_PS1", "g_PS1"))
+    assert batch.bands == ("ps1::r", "ps1::g")
+    assert batch.band.tolist() == [[1, 0], [1, 0]]
+    every = LightCurveBatch.from_light_curves([old, new])
+    assert every.bands == ("mine", "ps1::g", "ps1::r")
+
+
+def test_to_passes_non_blocking_on(monkeypatch):
+    batch, seen = LightCurveBatch.from_light_curves([simple(3)]), []
+    plain = torch.Tensor.to
+    monkeypatch.setattr(
+        torch.Tensor,
+        "to",
+        lambda self, *a, **k: seen.append(k.get("non_blocking")) or plain(self, *a, **k),
+    )
+    batch.to("cpu", non_blocking=True)
+    assert seen
+    assert all(seen)

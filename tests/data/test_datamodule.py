@@ -108,3 +108,49 @@ def test_nothing_to_train_on():
         LightCurveDataModule(sample(), split=(0, 0.5, 0.5)).setup()
     with pytest.raises(DataError, match="found list"):
         LightCurveDataModule(lambda: [1, 2]).setup()  # pyright: ignore[reportArgumentType]
+
+
+def test_bands_by_alias():
+    curve = LightCurve.from_arrays("a", [1, 2], [3, 4], [1, 1], ["ps1::g", "ps1::r"])
+    module = LightCurveDataModule(
+        LightCurves([curve] * 4), split=(1, 0, 0), bands=("r_PS1", "g_PS1")
+    )
+    assert module.train_batch().bands == ("ps1::r", "ps1::g")
+
+
+def on_rank(monkeypatch, rank, n_ranks):
+    for name, value in (
+        ("is_initialized", True),
+        ("get_rank", rank),
+        ("get_world_size", n_ranks),
+    ):
+        monkeypatch.setattr(torch.distributed, name, lambda value=value: value)
+
+
+@pytest.mark.parametrize("n", [1, 7, 30, 64])
+def test_ranks_share_one_order_and_make_as_many_steps(monkeypatch, n):
+    shares, lengths = [], []
+    for rank in range(3):
+        on_rank(monkeypatch, rank, 3)
+        sampler = EpochSampler(n, 4, seed=1)
+        sampler.set_epoch(2)
+        batches = list(sampler)
+        lengths.append((len(sampler), len(batches)))
+        shares.append([i for batch in batches for i in batch])
+    assert set(lengths) == {(len(batches), len(batches))}
+    assert {i for share in shares for i in share} == set(range(n))
+    assert sum(map(len, shares)) - n < 3
+
+
+def test_every_rank_sees_all_held_out_objects(monkeypatch):
+    module = LightCurveDataModule(sample(), split=(0.5, 0.5, 0), batch_size=8)
+    module.setup()
+    on_rank(monkeypatch, 1, 2)
+    held_out = [name for batch in module.val_dataloader() for name in batch.object_id]
+    trained = [name for batch in module.train_dataloader() for name in batch.object_id]
+    assert len(held_out) == 20
+    assert len(set(trained)) == 10
+
+
+def test_lightning_does_not_wrap_the_sampler_again():
+    assert isinstance(EpochSampler(3, 2), torch.utils.data.DistributedSampler)

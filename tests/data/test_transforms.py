@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from sntorch.data.transforms import (
     asinh_magnitude_err,
     flux_from_asinh_magnitude,
 )
+from sntorch.errors import DataError
 from sntorch.physics.bandpasses import get_bandpass
 
 fluxes = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=8)
@@ -114,3 +116,15 @@ def test_dereddening_twice_changes_nothing_more():
     torch.testing.assert_close(Deredden()(once).flux, once.flux)
     unknown = sample()
     torch.testing.assert_close(Deredden()(unknown).flux, unknown.flux)
+
+
+def test_a_rest_frame_range_needs_redshifts():
+    with pytest.raises(DataError, match="a: no redshift"):
+        PhaseRange(-15, 50, rest_frame=True)(sample())
+    assert PhaseRange(-15, 50)(sample()).flux.tolist() == [[100.0, 50.0]]
+
+
+def test_dereddening_keeps_the_type():
+    batch = Deredden()(sample(mwebv=0.2).to(torch.float32))
+    for name in ("flux", "flux_err", "mwebv"):
+        assert getattr(batch, name).dtype == torch.float32, name

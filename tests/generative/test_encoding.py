@@ -12,9 +12,15 @@ from toys import BANDS, population
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.light_curve import LightCurve
 from sntorch.errors import DataError
-from sntorch.generative.encoding import MagnitudeEncoding, MinMaxEncoding, inverse_softplus
+from sntorch.generative.encoding import (
+    MagnitudeEncoding,
+    MinMaxEncoding,
+    RowEncoding,
+    inverse_softplus,
+)
 from sntorch.generative.evaluate import impossible
 from sntorch.generative.prior import mask_from_counts
+from sntorch.testing import RowEncodingContract
 
 
 @st.composite
@@ -142,3 +148,18 @@ def test_state_dict_carries_the_encoding():
 def test_inverse_softplus(days):
     code = inverse_softplus(torch.tensor(days, dtype=torch.float64))
     assert float(torch.nn.functional.softplus(code)) == pytest.approx(days, rel=1e-6)
+
+
+class TestMagnitudeEncodingContract(RowEncodingContract):
+    def make(self, batch):
+        return MagnitudeEncoding.fit(batch)
+
+
+class TestMinMaxEncodingContract(RowEncodingContract):
+    def make(self, batch):
+        return MinMaxEncoding.fit(batch)
+
+
+def test_every_packaged_encoding_is_tested():
+    ours = {one for one in RowEncoding.__subclasses__() if one.__module__.startswith("sntorch.")}
+    assert ours == {MagnitudeEncoding, MinMaxEncoding}

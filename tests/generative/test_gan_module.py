@@ -5,6 +5,7 @@ from __future__ import annotations
 import lightning as L
 import pytest
 import torch
+from torch.utils.data import DataLoader
 from toys import BANDS, population, recurrent, talk
 
 from sntorch.data.datamodule import LightCurveDataModule
@@ -275,3 +276,50 @@ def test_trains_and_samples_on_a_cuda_device():
     model = recurrent()
     trainer(1, accelerator="cuda").fit(model, served(population(40)))
     assert not any(impossible(model.cuda().sample(10, seed=1)).values())
+
+
+@pytest.mark.parametrize("make", [recurrent, talk])
+def test_a_batch_of_upper_limits_only_is_skipped(make):
+    train = population(60)
+    train.upper_limit[:20] = train.mask[:20]
+    model = make()
+    model.fit_encoding(train)
+    batches = DataLoader([train[i : i + 20].trim() for i in (0, 20, 40)], batch_size=None)  # pyright: ignore[reportArgumentType]
+    trainer(1).fit(model, batches, served(train).val_dataloader())
+    assert int(model.iterations) == 2
+
+
+class Broken(torch.nn.Module):
+    """A network whose constructor has a mistake of the user's own."""
+
+    def __init__(self, n_bands):
+        super().__init__()
+        self.size = n_bands + "one"
+
+
+def test_an_error_in_a_users_own_network_keeps_its_traceback():
+    with pytest.raises(TypeError, match="unsupported operand") as caught:
+        fitted(recurrent(generator={"_target_": f"{__name__}.Broken"}))
+    assert caught.traceback[-1].name == "__init__"
+    with pytest.raises(ConfigError, match="n_hiden"):
+        fitted(recurrent(generator={"_target_": f"{__name__}.Broken", "n_hiden": 3}))
+
+
+def test_an_abstract_class_is_a_wrong_setting():
+    with pytest.raises(ConfigError, match="abstract class, critic, generator"):
+        recurrent(loss={"_target_": "sntorch.generative.losses.AdversarialLoss"})
+
+
+def test_the_cause_of_a_refused_checkpoint_is_kept(tmp_path):
+    (tmp_path / "text.ckpt").write_text("not a checkpoint")
+    with pytest.raises(CheckpointError) as caught:
+        Generator.from_pretrained(tmp_path)
+    assert caught.value.__cause__ is not None
+
+
+def test_ranks_have_noise_of_their_own(monkeypatch):
+    model = recurrent()
+    alone = model._noise_words()
+    for rank in (0, 1, 2):
+        monkeypatch.setattr(RecurrentGAN, "global_rank", rank)
+        assert (model._noise_words() == alone) == (rank == 0)

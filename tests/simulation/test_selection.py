@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -85,3 +87,12 @@ def test_probabilistic_cut_keeps_its_share():
     flow = cut.simulate(400, 0).cut_flow
     assert flow.counts[1] == 400
     assert flow.counts[0] == pytest.approx(800, rel=0.12)
+
+
+@pytest.mark.parametrize(
+    "cut", [MinDetections(1), MinDetections(1, float("-inf")), PhaseCoverage(-50, 100)]
+)
+def test_upper_limits_are_no_detections(cut):
+    limits = replace(SAMPLE.batch, upper_limit=SAMPLE.batch.mask.clone())
+    assert bool(keeps(cut).any())
+    assert not bool(cut.probability(limits, SAMPLE.truth).any())

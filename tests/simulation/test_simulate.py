@@ -219,3 +219,9 @@ def test_source_is_a_protocol_for_users():
     assert issubclass(Parabola, Source)
     with pytest.raises(ConfigError, match="uncovered is skip or refuse"):
         toy(uncovered="maybe")
+
+
+@pytest.mark.parametrize("chunk", [0, -5])
+def test_chunks_hold_at_least_one_candidate(chunk):
+    with pytest.raises(ConfigError, match=f"at least 1; found {chunk}"):
+        Simulator(Parabola(), toy_population(), toy_survey(), chunk=chunk)

@@ -140,7 +140,7 @@ def _block(lc: LightCurve, bands: list[str], path: Path, cut: bool) -> np.ndarra
         )
     time = lc.time - (lc.peak_mjd if np.isfinite(lc.peak_mjd) else 0.0)
     magnitude = magnitudes.to_magnitude(lc.flux, lc.zeropoint)
-    error = lc.flux_err / (magnitudes.LN * lc.flux)
+    error = lc.flux_err / (magnitudes.LN_PER_MAG * lc.flux)
     rows = [np.flatnonzero(lc.band == b) for b in bands]
     length = (min if cut else max)(len(r) for r in rows)
     block = np.full((len(bands), 3, length), np.nan)

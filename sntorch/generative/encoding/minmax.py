@@ -8,9 +8,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from sntorch.data.magnitudes import POGSON
 from sntorch.data.rows import LightCurveRows
 from sntorch.data.transforms import (
-    POGSON,
     asinh_magnitude,
     asinh_magnitude_err,
     flux_from_asinh_magnitude,

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sntorch.data.batch import LightCurveBatch
+from sntorch.data.magnitudes import LN_PER_MAG, POGSON
 from sntorch.data.rows import LightCurveRows
 
 Array = NDArray[np.float64]
 DETECTION_SNR = 3.0
-POGSON = 2.5 / np.log(10)
 CADENCE_FEATURES = ("n_obs", "first_phase", "last_phase", "gap_median", "gap_std", "synchronicity")
 
 
@@ -182,7 +182,7 @@ def _line(x: Array, y: Array) -> tuple[Array, Array]:
     spread = np.nansum(dx * dx, 1)
     known = (spread > 1e-4) & (np.isfinite(x).sum(1) > 2)
     slope = np.where(known, np.nansum(dx * dy, 1) / np.where(known, spread, 1.0), np.nan)
-    return slope, mean_y - 0.4 * np.log(10) * (mean_x - 22.0)
+    return slope, mean_y - LN_PER_MAG * (mean_x - 22.0)
 
 
 def _residuals(s: BandSeries) -> Array:

@@ -25,6 +25,7 @@ from sntorch.generative.evaluate.features import impossible, summary_features
 from sntorch.generative.evaluate.memorisation import memorisation
 
 KS_TARGET = 0.10
+FEWEST = 2
 Features = dict[str, Array]
 
 
@@ -53,13 +54,10 @@ def evaluate_generator(
         ``memorisation``, ``impossible``, ``n``, ``passed``.
 
     Raises:
-        DataError: Samples whose bands differ.
+        DataError: Samples whose bands differ, or one of fewer than two objects.
     """
-    for name, other in (("generated", generated), ("training", train), ("fresh", fresh)):
-        if other is not None and other.bands != held_out.bands:
-            raise DataError(
-                f"{name} light curves in bands {other.bands}, held-out ones in {held_out.bands}"
-            )
+    samples = {"generated": generated, "held-out": held_out, "training": train, "fresh": fresh}
+    _check_samples({name: one for name, one in samples.items() if one is not None})
     ours, real, known = (summary_features(b) for b in (generated, held_out, train))
     floor, base = _floor_samples(fresh, real, len(held_out), seed)
     scores = {
@@ -69,6 +67,17 @@ def evaluate_generator(
         for name in real
     }
     return _assemble(scores, generated, held_out, train, (ours, real, known, floor))
+
+
+def _check_samples(samples: dict[str, LightCurveBatch]) -> None:
+    bands = samples["held-out"].bands
+    for name, sample in samples.items():
+        if sample.bands != bands:
+            raise DataError(
+                f"{name} light curves in bands {sample.bands}, held-out ones in {bands}"
+            )
+        if len(sample) < FEWEST:
+            raise DataError(f"{len(sample)} {name} light curves: a score needs at least {FEWEST}")
 
 
 def _floor_samples(

@@ -98,3 +98,15 @@ def test_whitening_limits_outliers_and_fills_gaps():
     whiten = Whitening({"a": np.array([0.0, 1.0, 2.0]), "b": np.array([np.nan, np.nan, np.nan])})
     scores = whiten({"a": np.array([1.0, 1e9, np.nan]), "b": np.zeros(3)})
     assert scores.tolist() == [[0.0], [5.0], [0.0]]
+
+
+@pytest.mark.parametrize("n", [0, 1])
+@pytest.mark.parametrize("place", range(4))
+def test_samples_too_small_to_score_are_refused_in_one_line(n, place):
+    samples = [FRESH, HELD_OUT, TRAIN, FRESH]
+    samples[place] = samples[place][torch.arange(n)]
+    with pytest.raises(
+        DataError, match=f"{n} .* light curves: a score needs at least 2"
+    ) as caught:
+        evaluate_generator(*samples)
+    assert "\n" not in str(caught.value)
