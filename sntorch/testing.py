@@ -20,6 +20,7 @@ from sntorch.generative.base import GenerativeModel
 from sntorch.generative.encoding import RowEncoding
 from sntorch.generative.evaluate import impossible
 from sntorch.generative.prior import mask_from_counts
+from sntorch.inference.testing import BatchedDensityContract
 from sntorch.simulation.testing import (
     CutContract,
     DistributionContract,
@@ -30,6 +31,7 @@ from sntorch.simulation.testing import (
 )
 
 __all__ = [
+    "BatchedDensityContract",
     "CriticNetworkContract",
     "CutContract",
     "DistributionContract",

@@ -13,14 +13,18 @@ import pytest
 DOMAINS = {"generative", "classification", "bayesn", "sbi"}
 MAY_IMPORT = {
     "errors": set(),
+    "atomic": {"errors"},
     "physics": {"errors"},
-    "data": {"errors", "physics"},
+    "data": {"errors", "atomic", "physics"},
     "simulation": {"errors", "physics", "data", "plotting"},
     "nn": {"errors"},
-    "inference": {"errors"},
+    "inference": {"errors", "atomic"},
     "plotting": {"errors", "physics", "data"},
     "callbacks": {"errors", "physics", "data", "plotting", "nn", "generative"},
-    **{d: {"errors", "physics", "data", "simulation", "nn", "inference"} for d in DOMAINS},
+    **{
+        d: {"errors", "atomic", "physics", "data", "simulation", "nn", "inference"}
+        for d in DOMAINS
+    },
     "testing": {"errors", "physics", "data", "simulation", "nn", "inference", *DOMAINS},
 }
 MAY_IMPORT["simulation"].discard("plotting")

@@ -12,8 +12,8 @@ from pathlib import Path
 from table import PARTS, Row, markdown
 
 HERE = Path(__file__).parent
-# gpu.py has a launcher of its own, gpu.sh.
-NO_BENCH = {"run.py", "table.py", "gpu.py"}
+# gpu.py has a launcher of its own, gpu.sh; reference_bayesn.py runs in another environment.
+NO_BENCH = {"run.py", "table.py", "gpu.py", "foundation.py", "reference_bayesn.py"}
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ VERBS = {
     "train": "train any LightningModule: experiment=gan_ia, experiment=gan_foundation, …",
     "generate": "sample a trained generator: ckpt=… n=… seed=… out=…",
     "simulate": "simulate a survey: simulation=des_ia n=350 seed=1 out=sample.parquet",
+    "fit": "posteriors of SNe Ia with BayeSN: files=… model=bayesn/t21 sampler=nuts",
     "evaluate": "score a generator on held-out light curves: task=generator ckpt=…",
     "data": "list, fetch and convert light curves: data list",
     "config": "copy the packaged configs to a folder, or print a composed one",

@@ -52,8 +52,8 @@ def write_sample(
         format: Format of the light curves; guessed from ``out`` by default.
         noiseless: Whether to put the fluxes without noise into the truth.
     """
+    from sntorch.atomic import atomic_write
     from sntorch.data.io import write
-    from sntorch.data.io.atomic import atomic_write
 
     write(sample.to_light_curves(), out, format=format)
     with atomic_write(truth) as draft:

@@ -19,9 +19,9 @@ from typing import Any
 
 import yaml
 
+from sntorch.atomic import atomic_folder
 from sntorch.data.downloads import Unavailable, from_address, from_wheel
 from sntorch.data.io import read
-from sntorch.data.io.atomic import atomic_folder
 from sntorch.data.light_curve import LightCurves
 from sntorch.errors import ConfigError, DataError
 

@@ -41,6 +41,7 @@ class LightCurve:
         type: Node of the class taxonomy (``Ia``, ``IIn``, ...), empty where unknown.
         survey: Name of the survey, empty where unknown.
         meta: Everything else that the file's header said, keyed as there.
+        source: File and object that it was read from, for messages.
     """
 
     object_id: str
@@ -58,6 +59,7 @@ class LightCurve:
     type: str = ""
     survey: str = ""
     meta: dict[str, Any] = field(default_factory=dict)
+    source: str = ""
 
     def __post_init__(self) -> None:
         self.object_id = str(self.object_id)

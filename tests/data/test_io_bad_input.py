@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sntorch.atomic import atomic_write
 from sntorch.data.io import FORMATS, guess_format, parquet, read, write
-from sntorch.data.io.atomic import atomic_write
 from sntorch.data.light_curve import LightCurve, LightCurves
 from sntorch.errors import DataError, SntorchWarning
 

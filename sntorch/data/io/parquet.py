@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sntorch.data.io.atomic import atomic_write
+from sntorch.atomic import atomic_write
 from sntorch.data.io.checks import Columns
 from sntorch.data.io.reading import Reading
 from sntorch.data.light_curve import FLUXCAL_ZEROPOINT, LightCurve

@@ -109,6 +109,7 @@ class Reading:
             band_index=lookup[columns.filter],
             bands=tuple(bands),
             upper_limit=columns.upper_limit,
+            source=where,
             **header,
         )
         return self.accept(lc, where, columns)

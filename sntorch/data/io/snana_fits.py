@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from sntorch.atomic import atomic_write
 from sntorch.data import filters
-from sntorch.data.io.atomic import atomic_write
 from sntorch.data.io.checks import Columns
 from sntorch.data.io.reading import Reading
 from sntorch.data.io.snana_header import attributes

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sntorch.data.io.atomic import atomic_write
+from sntorch.atomic import atomic_write
 from sntorch.data.io.sources import read_bytes
 from sntorch.errors import DataError
 

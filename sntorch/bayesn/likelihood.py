@@ -1,0 +1,288 @@
+"""The Gaussian likelihood of light curves in flux, with its gradient written out by hand.
+
+With E = W(λ_q, t - t_max) + A(λ_q) at the Q nodes of a band's quadrature (``physics.photometry``),
+
+    F_j = 10^{-0.4 (M0 + Ds)} Σ_q w_q(t_j) 10^{-0.4 E_jq},   ln L = -1/2 Σ_j (f_j - F_j)² / σ_j².
+
+An automatic gradient would keep and walk through a dozen tensors of the size (B, F, C, T, Q); by
+hand it is one pass: everything follows from X_jq = ∂ ln L / ∂E_jq. The warp's natural cubic spline
+in time is written with truncated powers, J_t(t) = [1, t, (t - τ_k)³₊] P, so that no observation
+has to look up its interval. Objects are done a few at a time: the tensors stay in the cache.
+
+Letters in shapes: ``B`` objects, ``C`` chains (or any other points) of each, ``F`` slots, ``T``
+observations in a slot, ``Q`` nodes, ``D`` days, ``M = K_t + 2`` functions of time.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from sntorch.bayesn.observations import Observations
+from sntorch.physics.photometry import LN, QuadratureIntegrator, make_integrator
+from sntorch.physics.sed import SEDModel
+from sntorch.physics.splines import spline_matrix
+from sntorch.physics.template import FIRST_DAY
+
+HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+# Elements of the largest tensors, on a CPU: 400 kB in double precision fit its caches.
+CACHED = 50_000
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """What the likelihood of some objects needs.
+
+    Attributes:
+        first_day: Day of the first row of ``weights``.
+        time_knots: shape (K_t,).
+        powers: See ``truncated_powers``.
+        nodes: Rest-frame wavelengths of the quadrature, Å, shape (B, F, Q).
+        wave_basis: Spline rows J_λ at the nodes, shape (B, F, Q, K_l).
+        weights: A day's quadrature weights beside their change to the next, shape (B, F, D, 2 Q).
+        phase, flux, inverse_variance: Observations, shape (B, F, T).
+    """
+
+    first_day: int
+    time_knots: Tensor
+    powers: Tensor
+    nodes: Tensor
+    wave_basis: Tensor
+    weights: Tensor
+    phase: Tensor
+    flux: Tensor
+    inverse_variance: Tensor
+
+    def take(self, index: Tensor, n_slots: int | None = None) -> Block:
+        """The chosen objects, with as many slots as are used."""
+        names = ("nodes", "wave_basis", "weights", "phase", "flux", "inverse_variance")
+        return replace(self, **{k: getattr(self, k)[index, :n_slots] for k in names})
+
+
+class Likelihood:
+    """Likelihood of B objects' photometry at C points of each.
+
+    Args:
+        sed: The SED model.
+        observations: Photometry of B objects.
+        shift: Largest |t_max|, days, that will be asked for.
+    """
+
+    def __init__(self, sed: SEDModel, observations: Observations, shift: float) -> None:
+        used = observations.mask.any(2)
+        self._set(_block(sed, observations, used, shift), used.sum(1))
+        log_errors = torch.where(observations.mask, observations.flux_err.log() + HALF_LOG_2PI, 0)
+        self.constant = -log_errors.sum((1, 2))
+
+    def _set(self, block: Block, used: Tensor) -> None:
+        self.block, self.used = block, used
+        self._pieces: dict[int, list[tuple[Tensor, Block]]] = {}
+
+    @property
+    def nodes(self) -> Tensor:
+        """Rest-frame wavelengths of the quadrature, Å, shape (B, F, Q)."""
+        return self.block.nodes
+
+    def take(self, index: Tensor) -> Likelihood:
+        """The likelihood of the chosen objects."""
+        part = object.__new__(Likelihood)
+        part._set(self.block.take(index), self.used[index])
+        part.constant = self.constant[index]
+        return part
+
+    def __call__(self, warp: Tensor, dust: Tensor, tmax: Tensor, grey: Tensor) -> Tensor:
+        """ln L of every point, shape (B, C).
+
+        Args:
+            warp: W at the knots, mag, shape (B, C, K_l, K_t).
+            dust: Host extinction at the nodes, mag, shape (B, C, F, Q).
+            tmax: Rest-frame day of maximum, shape (B, C).
+            grey: M0 + Ds, mag, shape (B, C).
+        """
+        return self.half_chi_square(warp, dust, tmax, grey) + self.constant[:, None]
+
+    def half_chi_square(self, warp: Tensor, dust: Tensor, tmax: Tensor, grey: Tensor) -> Tensor:
+        """-χ²/2 of every point, shape (B, C); arguments as above."""
+        return cast(Tensor, _Gaussian.apply(self, warp, dust, tmax, grey))
+
+    @property
+    def data_square(self) -> Tensor:
+        """Σ f² / σ² of every object, shape (B,)."""
+        return (self.block.flux.square() * self.block.inverse_variance).sum((1, 2))
+
+    def pieces(self, n_points: int) -> list[tuple[Tensor, Block]]:
+        """Objects with about the same number of slots, as many at a time as the cache holds."""
+        if n_points not in self._pieces:
+            order = self.used.argsort()
+            per_slot = n_points * self.block.phase.shape[2] * self.nodes.shape[2]
+            sizes = [len(order)]
+            if not order.is_cuda:
+                sizes = _sizes(self.used[order].tolist(), CACHED / per_slot)
+            self._pieces[n_points] = [
+                (index, self.block.take(index, max(int(self.used[index].max()), 1)))
+                for index in order.split(sizes)
+                if len(index)
+            ]
+        return self._pieces[n_points]
+
+
+class _Gaussian(torch.autograd.Function):
+    """-χ²/2, computed together with its gradient."""
+
+    @staticmethod
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, of: Likelihood, *point: Tensor
+    ) -> Tensor:
+        pieces = of.pieces(point[0].shape[1])
+        needed = any(ctx.needs_input_grad)
+        value = torch.empty_like(point[2])
+        gradients = [torch.zeros_like(p) for p in point] if needed else []
+        for index, block in pieces:
+            chosen = [p[index] for p in point]
+            chosen[1] = chosen[1][:, :, : block.phase.shape[1]]
+            warp, dust, tmax, grey = chosen
+            value[index], found = value_and_gradient(block, warp, dust, tmax, grey, needed)
+            for gradient, part in zip(gradients, found, strict=True):
+                if part.shape[1:] != gradient.shape[1:]:
+                    gradient[index, :, : part.shape[2]] = part
+                else:
+                    gradient[index] = part
+        ctx.save_for_backward(*gradients)
+        return value
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        warp, dust, tmax, grey = ctx.saved_tensors
+        wide = grad[..., None, None]
+        return None, wide * warp, wide * dust, grad * tmax, grad * grey
+
+
+def value_and_gradient(
+    of: Block, warp: Tensor, dust: Tensor, tmax: Tensor, grey: Tensor, needed: bool = True
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """-χ²/2, shape (B, C), and, if needed, its derivatives; arguments as for ``Likelihood``."""
+    n, c, n_wave, _ = warp.shape
+    n_slots, n_nodes = dust.shape[2:]
+    t = of.phase[:, :, None, :] - tmax[:, None, :, None]
+    basis, squares = _time_functions(t, of.time_knots)
+    # The surface along each node's wavelength, as coefficients of the functions of time.
+    by_power = (warp @ of.powers).transpose(1, 2).reshape(n, n_wave, -1)
+    wave_basis = of.wave_basis.flatten(1, 2)
+    along = (wave_basis @ by_power).view(n, n_slots, n_nodes, c, -1).transpose(2, 3)
+    exponent = (basis @ along.transpose(-1, -2)).add_(dust.transpose(1, 2).unsqueeze(3))
+    power = exponent.mul_(-LN).exp_()
+    weights, slope = _weights(of, t)
+    light = weights.mul_(power)
+    brightness = torch.exp(-LN * grey)[:, None, :, None]
+    flux = brightness * light.sum(-1)
+    residual = of.flux[:, :, None] - flux
+    pull = residual * of.inverse_variance[:, :, None]
+    value = (residual * pull).sum((1, 3)).mul_(-0.5)
+    if not needed:
+        return value, ()
+    scaled = pull * brightness
+    x = light.mul_((-LN * scaled)[..., None])
+    d_grey = (pull * flux).sum((1, 3)).mul_(-LN)
+    d_dust = x.sum(3).transpose(1, 2)
+    back = x @ along
+    moving = back[..., 1] + (squares.mul_(back[..., 2:])).sum(-1)
+    moving = torch.addcmul(moving, scaled, power.mul_(slope).sum(-1))
+    d_tmax = moving.sum((1, 3)).neg_()
+    d_along = (x.transpose(-1, -2) @ basis).transpose(2, 3).reshape(n, n_slots * n_nodes, -1)
+    d_power = (wave_basis.transpose(1, 2) @ d_along).view(n, n_wave, c, -1).transpose(1, 2)
+    return value, (d_power @ of.powers.T, d_dust, d_tmax, d_grey)
+
+
+def _time_functions(t: Tensor, knots: Tensor) -> tuple[Tensor, Tensor]:
+    """[1, t, (t - τ_k)³₊], shape (..., M), and 3 (t - τ_k)²₊, shape (..., K_t)."""
+    beyond = (t[..., None] - knots).clamp_(min=0)
+    squares = beyond * beyond
+    basis = t.new_empty(*t.shape, 2 + len(knots))
+    basis[..., 0] = 1
+    basis[..., 1] = t
+    torch.mul(squares, beyond, out=basis[..., 2:])
+    return basis, squares.mul_(3)
+
+
+def _weights(of: Block, t: Tensor) -> tuple[Tensor, Tensor]:
+    """Quadrature weights between days and their change a day, each of shape (B, F, C, T, Q)."""
+    n, n_slots, n_days, width = of.weights.shape
+    # A trajectory that diverges may come here with a NaN.
+    inside = (t - of.first_day).nan_to_num_().clamp_(0, n_days - 1)
+    day = inside.floor()
+    first = torch.arange(n * n_slots, device=t.device).view(n, n_slots, 1, 1) * n_days
+    rows = of.weights.reshape(-1, width).index_select(0, (day.long() + first).flatten())
+    lower, slope = rows.view(*t.shape, 2, width // 2).unbind(-2)
+    return torch.addcmul(lower, inside.sub_(day)[..., None], slope), slope
+
+
+def _block(sed: SEDModel, observations: Observations, used: Tensor, shift: float) -> Block:
+    phase = observations.phase
+    bands, redshift, mwebv = observations.bands, observations.redshift, observations.mwebv
+    seen = phase[observations.mask]
+    ends = (0.0, 0.0)
+    if len(seen):
+        ends = (max(float(seen.min()) - shift, FIRST_DAY - 1.0), float(seen.max()) + shift)
+    every = make_integrator("quadrature", sed.surface, bands, redshift, mwebv, ends)
+    integrator = cast(QuadratureIntegrator, every)
+    rows = torch.arange(len(phase), device=phase.device)[:, None]
+    weights = integrator.weights[rows, observations.band]
+    weights = weights * integrator.units[observations.band][..., None, None]
+    # Padded slots may count a band that the model does not see, with NaN weights.
+    weights = torch.where(used[..., None, None], weights, 0.0)
+    nodes = integrator.nodes[rows, observations.band]
+    return Block(
+        first_day=integrator.first_day - 1,
+        time_knots=sed.time_knots,
+        powers=truncated_powers(sed),
+        nodes=nodes,
+        wave_basis=spline_matrix(sed.wave_knots, nodes, sed.wave_second),
+        weights=_with_changes(weights, begins=integrator.first_day == FIRST_DAY),
+        phase=phase,
+        flux=observations.flux,
+        inverse_variance=observations.mask / observations.flux_err.square(),
+    )
+
+
+def _with_changes(weights: Tensor, begins: bool) -> Tensor:
+    """Weights of a day beside their change to the next, a day before the first as well.
+
+    Before the template begins there is no light, and the flux jumps; anywhere else the day before
+    is not asked for.
+    """
+    change = torch.diff(weights, dim=2, append=weights[:, :, -1:])
+    both = torch.cat([weights, change], -1)
+    before = torch.zeros_like(both[:, :, :1]) if begins else both[:, :, :1]
+    return torch.cat([before, both], 2)
+
+
+def _sizes(slots: list[int], most: float) -> list[int]:
+    """How many objects, of increasing numbers of slots, each piece takes."""
+    sizes, size = [], 0
+    for n_slots in slots:
+        if size and (size + 1) * n_slots > most:
+            sizes.append(size)
+            size = 0
+        size += 1
+    return [*sizes, size]
+
+
+def truncated_powers(sed: SEDModel) -> Tensor:
+    """P of J_t(t) = [1, t, (t - τ_k)³₊] P, transposed: shape (K_t, M).
+
+    The third derivative of the natural cubic spline jumps at its knots, and it is a straight line
+    before the first.
+    """
+    knots, second = sed.time_knots, sed.time_second
+    third = second.diff(dim=0) / knots.diff()[:, None]
+    zero = third.new_zeros(1, third.shape[1])
+    jumps = torch.cat([zero, third, zero]).diff(dim=0) / 6
+    before = knots[0] - torch.tensor([1.0, 2.0], dtype=knots.dtype, device=knots.device)
+    near, far = spline_matrix(knots, before, second)
+    slope = near - far
+    return torch.stack([near - slope * before[0], slope, *jumps]).T.contiguous()

@@ -1,0 +1,179 @@
+"""``sntorch fit``: light curves of SNe Ia -> posteriors, tables and figures."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sntorch.cli.entry import hydra_main, whole_number
+from sntorch.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from omegaconf import DictConfig
+    from pandas import DataFrame
+
+    from sntorch.bayesn.posterior import Posterior
+    from sntorch.bayesn.preparation import Prepared
+
+log = logging.getLogger(__name__)
+
+MODELS = "bayesn/t21, bayesn/m20, bayesn/w22, bayesn/yaml"
+CONFIG = "config.yaml"
+
+
+@hydra_main("fit")
+def main(cfg: DictConfig) -> None:
+    """Fit as the config says."""
+    whole_number(cfg, "figures", 0)
+    whole_number(cfg, "seed", 0)
+    folder = output_folder(cfg.out, cfg.task)
+    summary = fit(cfg, folder)
+    print(report(summary))
+    print(folder)
+
+
+def fit(cfg: DictConfig, folder: Path) -> DataFrame:
+    """Fit, write tables, draws and figures into ``folder``, and return the summary.
+
+    Args:
+        cfg: The composed ``fit`` config.
+        folder: Where everything goes; finished chunks found there are not fitted again.
+    """
+    import torch
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+
+    from sntorch.bayesn import SEDModel
+    from sntorch.bayesn.preparation import prepare, read_headers
+    from sntorch.bayesn.products import write_products
+    from sntorch.bayesn.survey import fit_survey
+    from sntorch.physics.bandpasses import load_bandpasses
+
+    options, preparation, settings, survey = (
+        instantiate(cfg[k], _convert_="all")
+        for k in ("options", "preparation", "sampler", "survey")
+    )
+    if cfg.bandpasses:
+        load_bandpasses(cfg.bandpasses)
+    sed = instantiate(cfg.model)
+    if not isinstance(sed, SEDModel):
+        raise ConfigError(f"model={cfg.model}: a BayeSN model is accepted: {MODELS}")
+    sed = sed.to(_device(cfg.device, torch.cuda.is_available()))
+    headers = read_headers(cfg.headers) if cfg.headers else None
+    light_curves = _light_curves(cfg, headers)
+    prepared = prepare(light_curves, sed, preparation, headers)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).write_text(OmegaConf.to_yaml(cfg, resolve=False))
+    log.info("fitting %d supernovae; to go on if stopped: out=%s", len(prepared.muhat), folder)
+    parts = fit_survey(prepared, sed, options, settings, survey, folder / "chunks")
+    summary, posterior = write_products(parts, prepared, folder, cfg.prefix)
+    write_figures(folder, figures(summary, posterior, prepared, cfg))
+    return summary
+
+
+def report(summary: DataFrame) -> str:
+    """What came of it, in a few lines."""
+    flags: Any = summary["flag"].fillna("")
+    failed = flags.str.startswith("not_fitted")
+    fitted: Any = summary[~failed]
+    lines = [f"{len(fitted)} supernovae fitted, {int(failed.sum())} not"]
+    for name in ("rhat", "divergences", "k_hat", "mode"):
+        n = int(flags.str.split(",").map(lambda names, name=name: name in names).sum())
+        if n:
+            lines.append(f"  {n} flagged {name}")
+    if fitted["rhat_max"].notna().any():
+        worst, least = fitted["rhat_max"].max(), fitted["ess_min"].min()
+        lines.append(f"largest R-hat {worst:.3f}, smallest effective sample size {least:.0f}")
+    median = fitted["mu_sd"].median()
+    lines.append(f"median sd of the distance modulus {median:.3f} mag")
+    return "\n".join(lines)
+
+
+def output_folder(out: str, task: str) -> Path:
+    """The folder that ``out`` names; ``last`` is the newest of this task.
+
+    Raises:
+        DataError: There is none yet.
+    """
+    if out != "last":
+        return Path(out)
+    found = sorted(Path("outputs", task).glob(f"*/{CONFIG}"))
+    if not found:
+        raise DataError(f"out=last: no run in {Path('outputs', task)}")
+    return found[-1].parent
+
+
+def figures(
+    summary: DataFrame, posterior: Posterior, prepared: Prepared, cfg: DictConfig
+) -> Iterator[tuple[str, Figure]]:
+    """Name and figure, one after another: Hubble diagram, light curves, corner plots."""
+    import torch
+
+    from sntorch.physics.cosmology import Cosmology
+    from sntorch.plotting.posterior import corner, hubble_diagram, light_curve_fit
+
+    fitted = summary.head(len(prepared.muhat))
+    if cfg.sampler.sampler != "map":
+        redshift = _cosmological_redshift(prepared)
+        muhat = Cosmology().distmod(torch.as_tensor(redshift)).numpy()
+        yield "hubble_diagram", hubble_diagram(fitted, redshift, muhat)
+    if not posterior.epsilon_dropped:
+        for i in range(min(cfg.figures, len(posterior))):
+            name = posterior.batch.object_id[i]
+            yield f"light_curves/{_file_name(name)}", light_curve_fit(posterior, i)
+    for name in cfg.corner:
+        yield f"corner/{_file_name(name)}", corner(posterior, name)
+
+
+def write_figures(folder: Path, figures: Iterator[tuple[str, Figure]]) -> None:
+    """Every figure as a PNG in ``figures/`` and in TensorBoard."""
+    from matplotlib import pyplot
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(str(folder / "tensorboard")) as board:
+        for name, figure in figures:
+            path = folder / "figures" / f"{name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            figure.savefig(path, dpi=120)
+            board.add_figure(name, figure, close=False)
+            pyplot.close(figure)
+
+
+def _light_curves(cfg: DictConfig, headers: Any) -> Any:
+    from hydra.utils import instantiate
+
+    from sntorch.bayesn.preparation import as_light_curves, find_header
+
+    if "light_curves" not in cfg.data:
+        raise ConfigError("data: a config with light_curves is accepted: files, foundation, …")
+    if cfg.data.light_curves.get("path", "") is None:
+        raise ConfigError("what to fit? files=path (a file or a folder), or data=foundation")
+    loaded = instantiate(cfg.data.light_curves)
+    curves = as_light_curves(loaded() if callable(loaded) else loaded)
+    if cfg.only_headers:
+        if headers is None:
+            raise ConfigError("only_headers=true needs headers=table")
+        curves = [lc for lc in curves if find_header(headers, lc)]
+    return curves
+
+
+def _device(name: str, has_cuda: bool) -> str:
+    # Times need double precision, which Apple's GPUs do not have.
+    return ("cuda" if has_cuda else "cpu") if name == "auto" else name
+
+
+def _cosmological_redshift(prepared: Prepared) -> Any:
+    import numpy as np
+
+    return np.array(prepared.redshift_cmb)
+
+
+def _file_name(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Samplers and diagnostics that know no physics."""
