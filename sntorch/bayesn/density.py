@@ -86,6 +86,11 @@ class FitDensity:
         prior, *arguments = self._terms(z)
         return prior + self.likelihood(*arguments)
 
+    def chi_square(self, z: Tensor) -> Tensor:
+        """χ² of the observations at z (B, C, D), shape (B, C)."""
+        _, *arguments = self._terms(z)
+        return -2 * self.likelihood.half_chi_square(*arguments)
+
     def profile_ds(self, z: Tensor) -> Tensor:
         """z (B, C, D) with the Ds that fits the fluxes best, all else as it is.
 

@@ -42,6 +42,11 @@ LONGER = 4
 POOR = 2.0
 DIVERGENT_SHARE = 0.01
 K_HAT = 0.7
+CHI_SQUARE_DRAWS = 50
+# χ² an observation beyond which neither the errors nor the parameters can be believed.
+POOR_FIT = 3.0
+# Share of the prior's half-width beyond which a time of peak presses against its end.
+AT_EDGE = 0.95
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ class SamplerSettings:
     warmup: int = 250
     draws: int = 250
     target_accept: float = 0.8
-    max_tree_depth: int = 10
+    max_tree_depth: int = 8
     reruns: int = 2
     vi_iterations: int = 250
     vi_draws: int = 8
@@ -138,7 +143,8 @@ def fit_chunk(
     with torch.no_grad():
         sampled = sample(density, start, settings, generator, progress)
         draws = parameters(sed, observations, options, density, sampled.z, generator)
-    statistics = _statistics(prepared, sampled, draws, settings)
+        chi_square = _chi_square(density, sampled.z)
+    statistics = _statistics(prepared, sampled, draws, chi_square, settings, options)
     return Posterior(sed, batch, draws, statistics)
 
 
@@ -204,7 +210,10 @@ def _nuts(
     total = sampler.run(settings.draws, progress=lambda done: tell(0.5 + 0.5 * done))
     reruns = torch.zeros_like(found.mode.log_density)
     for attempt in range(1, settings.reruns + 1):
-        bad = (_worst_rhat(density, total.z) > RERUN_ABOVE).nonzero().squeeze(1)
+        # Where every tree is as deep as can be, more of them would not help.
+        hopeless = total.depths.mean(1) / settings.draws > settings.max_tree_depth - 1
+        poor = _worst_rhat(density, total.z) > RERUN_ABOVE
+        bad = (poor & ~hopeless).nonzero().squeeze(1)
         if not len(bad):
             break
         reruns[bad] = attempt
@@ -342,10 +351,31 @@ def parameters(
     return draws
 
 
+def _chi_square(density: FitDensity | ModelDensity, z: Tensor) -> Tensor:
+    """Median χ² over some draws, shape (B,); NaN where the redshift was free."""
+    if isinstance(density, ModelDensity):
+        return z.new_full((len(z),), torch.nan)
+    flat = z.flatten(1, 2)
+    return density.chi_square(flat[:, :: max(flat.shape[1] // CHI_SQUARE_DRAWS, 1)]).median(1)[0]
+
+
+def _at_edge(tmax: Tensor, options: FitOptions) -> Tensor:
+    """Whether the header's time of peak is so far off that the prior holds t_max, shape (B,)."""
+    if options.fix_tmax is not None:
+        return torch.zeros(len(tmax), dtype=torch.bool)
+    return tmax.flatten(1).mean(1).abs().cpu() > AT_EDGE * options.tmax_range
+
+
 def _statistics(
-    prepared: Prepared, sampled: Sampled, draws: dict[str, Tensor], settings: SamplerSettings
+    prepared: Prepared,
+    sampled: Sampled,
+    draws: dict[str, Tensor],
+    chi_square: Tensor,
+    settings: SamplerSettings,
+    options: FitOptions,
 ) -> DataFrame:
     table = prepared.statistics()
+    table["chi2"] = chi_square.cpu().numpy()
     n = settings.chains * settings.draws
     table["n_divergent"] = sampled.divergent.round().long().cpu().numpy()
     table["tree_depth"] = sampled.depth.cpu().numpy()
@@ -362,6 +392,8 @@ def _statistics(
         "divergences": sampled.divergent > DIVERGENT_SHARE * n,
         "k_hat": sampled.k_hat > K_HAT,
         "mode": ~sampled.converged,
+        "tmax": _at_edge(draws["tmax"], options),
+        "chi2": chi_square.cpu() > POOR_FIT * torch.tensor(table["n_observations"].to_numpy()),
     }
     flags = [[name for name, where in reasons.items() if where[i]] for i in range(len(table))]
     table["flag"] = [",".join(names) for names in flags]

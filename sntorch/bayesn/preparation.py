@@ -14,7 +14,7 @@ import torch
 
 from sntorch.data.light_curve import FLUXCAL_ZEROPOINT, LightCurve
 from sntorch.errors import ConfigError, DataError
-from sntorch.physics.bandpasses import canonical_name
+from sntorch.physics.bandpasses import canonical_name, get_bandpass
 from sntorch.physics.cosmology import Cosmology
 from sntorch.physics.sed import SEDModel
 
@@ -42,6 +42,8 @@ HEADER_COLUMNS = {
     "redshift_cmb": "redshift_cmb",
 }
 PEAKS = ("header", "brightest")
+# Models that begin here (M20, W22), Å, were trained with B and redder bands, from there on.
+GUESSED = (3000.0, 4000.0)
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class Preparation:
 
     Attributes:
         drop_bands: Bands to leave out.
+        min_wavelength: Bands whose pivot wavelength in the rest frame is less, Å, are left out:
+            models are trained with some bands and are guesses bluewards of them.
         min_observations: A supernova with fewer observations within the model's phases is
             reported, not fitted.
         peak: Where t_max counts from: the file's ``header``, or the ``brightest`` observation
@@ -62,6 +66,7 @@ class Preparation:
     """
 
     drop_bands: tuple[str, ...] = ()
+    min_wavelength: float = 0.0
     min_observations: int = 5
     peak: str = "header"
     mwebv: float | None = None
@@ -163,7 +168,7 @@ def read_headers(path: str | Path) -> dict[str, dict[str, Any]]:
     found = {str(n): row for n, row in zip(table["object_id"], rows, strict=True)}
     # Files whose own name for the object differs are told by their file name.
     for names, row in zip(files, rows, strict=True):
-        found.update({Path(name).name: row for name in str(names).split(",")})
+        found.update({Path(name).name: row for name in str(names).split(",") if name})
     return found
 
 
@@ -201,6 +206,7 @@ def prepare(
         prepared.dropped.append(names)
         prepared.redshift_cmb.append(redshift)
     _report(prepared, len(light_curves))
+    _warn_of_guesses(prepared, sed)
     z = torch.tensor(prepared.redshift_cmb, dtype=torch.float64)
     prepared.muhat = (cosmology or Cosmology()).distmod(z).tolist()
     return prepared
@@ -224,7 +230,13 @@ def _prepare_one(
     light_curve = _completed(light_curve, options, header)
     names = np.array([canonical_name(name) for name in light_curve.bands])
     redshift = light_curve.redshift
-    seen = [n not in options.drop_bands and bool(sed.covers(n, redshift)) for n in names]
+    least = options.min_wavelength * (1 + redshift)
+    seen = [
+        n not in options.drop_bands
+        and get_bandpass(n).pivot_wavelength >= least
+        and bool(sed.covers(n, redshift))
+        for n in names
+    ]
     used = np.unique(light_curve.band_index)
     dropped = tuple(sorted({str(names[i]) for i in used if not seen[i]}))
     phase = (light_curve.time - light_curve.peak_mjd) / (1 + redshift)
@@ -281,6 +293,27 @@ def _cmb_redshift(light_curve: LightCurve, header: Mapping[str, float]) -> float
         if isinstance(value, int | float) and np.isfinite(value) and value > 0:
             return float(value)
     return light_curve.redshift
+
+
+def _warn_of_guesses(prepared: Prepared, sed: SEDModel) -> None:
+    """Say which bands lie where the packaged optical-to-infrared models have not been trained."""
+    if sed.wave_range[0] > GUESSED[0]:
+        return
+    curves = prepared.light_curves
+    found = {lc.bands[i]: lc for lc in curves for i in np.unique(lc.band_index)}
+    blue = [n for n, lc in found.items() if _rest_pivot(n, lc.redshift) < GUESSED[1]]
+    if blue:
+        log.warning(
+            "%s: bluer than %g Å in the rest frame, where M20 and W22 were trained with no band; "
+            "min_wavelength=%g leaves such bands out",
+            ", ".join(sorted(blue)),
+            GUESSED[1],
+            GUESSED[1],
+        )
+
+
+def _rest_pivot(band: str, redshift: float) -> float:
+    return get_bandpass(band).pivot_wavelength / (1 + redshift)
 
 
 def _report(prepared: Prepared, n: int) -> None:

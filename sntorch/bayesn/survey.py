@@ -56,8 +56,9 @@ class SurveySettings:
 
     def __post_init__(self) -> None:
         for name in ("chunk", "workers"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name}={getattr(self, name)}: at least 1 is accepted")
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ConfigError(f"{name}={value}: a whole number of at least 1 is accepted")
         if self.keep not in KEPT:
             raise ConfigError(f"keep={self.keep}: accepted are {', '.join(KEPT)}")
 
@@ -92,11 +93,26 @@ def fit_survey(
         settings: How to sample; each chunk has a seed of its own.
         survey: How to work through the sample.
         folder: Where finished chunks are kept, and found again.
+
+    Raises:
+        ConfigError: The folder holds chunks of another run; said before anything is fitted.
     """
     chunks = _chunks(prepared, survey.chunk, survey.workers)
     store = None
     if folder is not None:
         store = ChunkStore(folder, _signature(prepared, sed, options, settings, survey, chunks))
+    return _fit_chunks(prepared, sed, options, settings, survey, chunks, store)
+
+
+def _fit_chunks(
+    prepared: Prepared,
+    sed: SEDModel,
+    options: FitOptions,
+    settings: SamplerSettings,
+    survey: SurveySettings,
+    chunks: list[list[int]],
+    store: ChunkStore | None,
+) -> Iterator[tuple[list[int], Posterior]]:
     bar = Bar([len(c) for c in chunks], survey.progress)
     todo = []
     for number, places in enumerate(chunks):
@@ -216,7 +232,9 @@ def _side_by_side(
             if not running:
                 pool.shutdown()
                 return
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+            done = wait(running, return_when=FIRST_COMPLETED).done
+            # An error last: what was finished with it is kept.
+            for future in sorted(done, key=lambda future: future.exception() is not None):
                 yield running.pop(future), future.result()
     finally:
         # After an error or Ctrl-C: what is being fitted is given up, finished chunks are kept.
@@ -238,8 +256,10 @@ def _work(task: Task, progress: Callable[[float], None] | None = None) -> Poster
         if bandpass.name not in known:
             register_bandpass(bandpass)
     found = fit_chunk(task.sed, task.prepared, task.options, task.settings, progress)
+    # Contiguous, as they come back from disk: sums then agree to the last digit.
     draws = {
-        k: v.to("cpu", torch.float32 if k == "epsilon" else None) for k, v in found.draws.items()
+        k: v.to("cpu", torch.float32 if k == "epsilon" else None).contiguous()
+        for k, v in found.draws.items()
     }
     return Posterior(_on_cpu(task.sed), found.batch.to("cpu"), draws, found.statistics)
 
@@ -247,13 +267,17 @@ def _work(task: Task, progress: Callable[[float], None] | None = None) -> Poster
 def _task(
     sed: SEDModel, prepared: Prepared, options: FitOptions, settings: SamplerSettings, number: int
 ) -> Task:
-    names = sorted({name for lc in prepared.light_curves for name in lc.bands})
-    bandpasses = tuple(get_bandpass(name) for name in names)
+    bandpasses = _bandpasses(prepared)
     for bandpass in bandpasses:
         # Computed here: another process may not know a standard that was registered in this one.
         _ = bandpass.zeropoint
     own = replace(settings, seed=settings.seed * SEED_STEP + number)
     return Task(sed, prepared, options, own, bandpasses)
+
+
+def _bandpasses(prepared: Prepared) -> tuple[Bandpass, ...]:
+    names = sorted({name for lc in prepared.light_curves for name in lc.bands})
+    return tuple(get_bandpass(name) for name in names)
 
 
 def _chunks(prepared: Prepared, size: int, workers: int) -> list[list[int]]:
@@ -274,17 +298,22 @@ def _signature(
 ) -> dict[str, Any]:
     """All that the chunks' results depend on."""
     seen = [
-        (lc.object_id, len(lc), lc.peak_mjd, lc.redshift, lc.mwebv, float(lc.flux.sum()))
-        for lc in prepared.light_curves
+        (
+            *(lc.object_id, len(lc), lc.peak_mjd, lc.redshift, lc.redshift_err, lc.mwebv, muhat),
+            *(float(column.sum()) for column in (lc.time, lc.flux, lc.flux_err)),
+        )
+        for lc, muhat in zip(prepared.light_curves, prepared.muhat, strict=True)
     ]
+    bands = [(b.name, b.zeropoint, b.magzero, b.pivot_wavelength) for b in _bandpasses(prepared)]
     surface = [float(t.double().sum()) for t in (sed.w0, sed.w1, sed.epsilon_cholesky)]
     return {
         **asdict(options),
         **asdict(settings),
         "keep": survey.keep,
-        "chunks": [len(c) for c in chunks],
+        "chunk": len(chunks[0]),
         "n_supernovae": len(seen),
-        "model": str([*surface, sed.sigma0, sed.tau_a, sed.rv, sed.sigma_r]),
+        "model": str([*surface, sed.sigma0, sed.tau_a, sed.m0, sed.rv, sed.sigma_r, sed.n_nodes]),
+        "bandpasses": bands,
         "light_curves": seen,
     }
 

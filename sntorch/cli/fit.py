@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sntorch.atomic import atomic_write
 from sntorch.cli.entry import hydra_main, whole_number
 from sntorch.errors import ConfigError, DataError
 
@@ -60,15 +62,17 @@ def fit(cfg: DictConfig, folder: Path) -> DataFrame:
         load_bandpasses(cfg.bandpasses)
     sed = instantiate(cfg.model)
     if not isinstance(sed, SEDModel):
-        raise ConfigError(f"model={cfg.model}: a BayeSN model is accepted: {MODELS}")
-    sed = sed.to(_device(cfg.device, torch.cuda.is_available()))
+        found = cfg.model.get("_target_")
+        raise ConfigError(f"model: {found} is no BayeSN model; accepted are {MODELS}")
+    sed = sed.to(_device(str(cfg.device), torch.cuda.device_count()))
     headers = read_headers(cfg.headers) if cfg.headers else None
     light_curves = _light_curves(cfg, headers)
     prepared = prepare(light_curves, sed, preparation, headers)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / CONFIG).write_text(OmegaConf.to_yaml(cfg, resolve=False))
-    log.info("fitting %d supernovae; to go on if stopped: out=%s", len(prepared.muhat), folder)
+    _check_corner(_names(cfg.corner), prepared)
     parts = fit_survey(prepared, sed, options, settings, survey, folder / "chunks")
+    with atomic_write(folder / CONFIG) as draft:
+        draft.write_text(OmegaConf.to_yaml(cfg, resolve=False))
+    log.info("fitting %d supernovae; to go on if stopped: out=%s", len(prepared.muhat), folder)
     summary, posterior = write_products(parts, prepared, folder, cfg.prefix)
     write_figures(folder, figures(summary, posterior, prepared, cfg))
     return summary
@@ -80,15 +84,16 @@ def report(summary: DataFrame) -> str:
     failed = flags.str.startswith("not_fitted")
     fitted: Any = summary[~failed]
     lines = [f"{len(fitted)} supernovae fitted, {int(failed.sum())} not"]
-    for name in ("rhat", "divergences", "k_hat", "mode"):
+    for name in ("rhat", "divergences", "k_hat", "mode", "tmax", "chi2"):
         n = int(flags.str.split(",").map(lambda names, name=name: name in names).sum())
         if n:
             lines.append(f"  {n} flagged {name}")
     if fitted["rhat_max"].notna().any():
         worst, least = fitted["rhat_max"].max(), fitted["ess_min"].min()
         lines.append(f"largest R-hat {worst:.3f}, smallest effective sample size {least:.0f}")
-    median = fitted["mu_sd"].median()
-    lines.append(f"median sd of the distance modulus {median:.3f} mag")
+    if fitted["mu_sd"].notna().any():
+        median = fitted["mu_sd"].median()
+        lines.append(f"median sd of the distance modulus {median:.3f} mag")
     return "\n".join(lines)
 
 
@@ -97,9 +102,12 @@ def output_folder(out: str, task: str) -> Path:
 
     Raises:
         DataError: There is none yet.
+        ConfigError: No name of a folder.
     """
+    if not out or Path(str(out)).is_file():
+        raise ConfigError(f"out={out}: the name of a folder is accepted")
     if out != "last":
-        return Path(out)
+        return Path(str(out))
     found = sorted(Path("outputs", task).glob(f"*/{CONFIG}"))
     if not found:
         raise DataError(f"out=last: no run in {Path('outputs', task)}")
@@ -124,7 +132,7 @@ def figures(
         for i in range(min(cfg.figures, len(posterior))):
             name = posterior.batch.object_id[i]
             yield f"light_curves/{_file_name(name)}", light_curve_fit(posterior, i)
-    for name in cfg.corner:
+    for name in _names(cfg.corner):
         yield f"corner/{_file_name(name)}", corner(posterior, name)
 
 
@@ -160,9 +168,31 @@ def _light_curves(cfg: DictConfig, headers: Any) -> Any:
     return curves
 
 
-def _device(name: str, has_cuda: bool) -> str:
+def _names(asked: Any) -> list[str]:
+    """A list of names, or a single one."""
+    return [str(asked)] if isinstance(asked, str | int) else [str(name) for name in asked or []]
+
+
+def _check_corner(names: list[str], prepared: Prepared) -> None:
+    """Names that are not fitted are refused before the hours of fitting."""
+    fitted = [lc.object_id for lc in prepared.light_curves]
+    reasons = dict(prepared.failures)
+    for name in names:
+        if name in reasons:
+            raise DataError(f"corner={name}: it is not fitted: {reasons[name]}")
+        if name not in fitted:
+            near = ", ".join(get_close_matches(name, fitted, 3, 0.0))
+            raise DataError(f"corner={name}: no such supernova; nearest are {near}")
+
+
+def _device(name: str, n_cuda: int) -> str:
     # Times need double precision, which Apple's GPUs do not have.
-    return ("cuda" if has_cuda else "cpu") if name == "auto" else name
+    accepted = ["cpu", *(["cuda"] if n_cuda else []), *(f"cuda:{i}" for i in range(n_cuda))]
+    if name == "auto":
+        return "cuda" if n_cuda else "cpu"
+    if name not in accepted:
+        raise ConfigError(f"device={name}: accepted here are auto, {', '.join(accepted)}")
+    return name
 
 
 def _cosmological_redshift(prepared: Prepared) -> Any:

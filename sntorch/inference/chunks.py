@@ -73,7 +73,7 @@ class ChunkStore:
 
 def _short(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings short enough for people to read."""
-    return {k: v for k, v in settings.items() if not isinstance(v, list | dict) or len(v) < 20}
+    return {k: v for k, v in settings.items() if not isinstance(v, list | tuple | dict)}
 
 
 def _compare(path: Path, signature: dict[str, Any]) -> None:
@@ -81,6 +81,7 @@ def _compare(path: Path, signature: dict[str, Any]) -> None:
         found = json.loads(path.read_text())
     except ValueError as error:
         raise ConfigError(f"{path}: not JSON; delete its folder to begin anew") from error
+    found = found if isinstance(found, dict) else {}
     if found.get("sha256") == signature["sha256"]:
         return
     keys = [

@@ -99,9 +99,17 @@ class ModelDensity:
         # A first site that is positive, like an extinction.
         self.positive = self.sites[first["name"]] == 1 and _is_positive(first["fn"].support)
 
-    def zeros(self) -> Tensor:
-        """The origin of the unconstrained variables, shape (B, 1, D)."""
-        return torch.zeros(len(self), 1, self.dim, dtype=self.dtype, device=self.device)
+    def prior_medians(self, n: int = 25, seed: int = 0) -> Tensor:
+        """Medians of n draws from the prior, unconstrained, shape (B, 1, D): where to start."""
+        drawn = []
+        with torch.random.fork_rng(devices=[]), torch.no_grad(), poutine.block():
+            torch.manual_seed(seed)
+            for _ in range(n):
+                nodes = poutine.trace(self.model).get_trace(*self.args, **self.kwargs).nodes
+                values = {k: self._by_objects(cast(Any, nodes[k])["value"], k) for k in self.sites}
+                drawn.append(self.unconstrain(values))
+        medians = torch.stack(drawn).median(0)[0]
+        return medians if self._index is None else medians[self._index]
 
     def __len__(self) -> int:
         return self.size if self._index is None else len(self._index)
@@ -180,6 +188,11 @@ class ModelDensity:
         batch = [1] * -self.outer
         batch[0], batch[place] = value.shape[1], value.shape[0]
         return value.transpose(0, 1).reshape(*batch, *event)
+
+    def _by_objects(self, value: Tensor, name: str) -> Tensor:
+        """A site's value in the model's own shape as (B, 1, *event)."""
+        event = self.transforms[name].forward_shape(self.shapes[name])
+        return value.reshape(self.size, 1, *event)
 
     def _by_object(self, log_prob: Tensor, n_points: int) -> Tensor:
         """Log-density of a site, summed over all plates but the objects', shape (B, C)."""

@@ -67,7 +67,7 @@ class BatchedNUTS(MCMCKernel):
         """Find the modes, and place the chains around them."""
         self.density = ModelDensity(self.model, self.plate, *args, **kwargs)
         generator = torch.Generator(device=self.density.device).manual_seed(self.seed)
-        start = self.density.zeros()
+        start = self.density.prior_medians()
         if self._initial is not None:
             start = self.density.unconstrain({k: v[:, None] for k, v in self._initial.items()})
         found = precondition(self.density, start[:, 0], generator).coordinates

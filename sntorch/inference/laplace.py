@@ -23,6 +23,7 @@ OF_SD = 0.2
 LENGTHS = (1.0, 0.5, 0.25, 0.1, 0.03, 0.01, 1e-3)
 LARGEST_MOVE = 3.0
 LEAST_CURVATURE = 1e-2
+SMALLEST = 1e-12
 ENOUGH = 1e-4
 
 
@@ -133,7 +134,9 @@ def _newton(density: BatchedDensity, z: Tensor) -> tuple[Tensor, Tensor]:
 def _eigen(second: Tensor) -> tuple[Tensor, Tensor]:
     """Curvatures, made positive, and their directions."""
     values, vectors = torch.linalg.eigh(-torch.nan_to_num(second))
-    return values.abs().clamp(min=LEAST_CURVATURE), vectors
+    curvature = values.abs().clamp(min=LEAST_CURVATURE)
+    # Far from a mode curvatures can differ by more than a factorisation survives.
+    return torch.maximum(curvature, SMALLEST * curvature.amax(1, keepdim=True)), vectors
 
 
 def _covariance(values: Tensor, vectors: Tensor) -> Tensor:

@@ -120,7 +120,10 @@ def test_what_the_density_says_of_its_variables():
     assert bool(((values["width"] > 0.5) & (values["width"] < 3)).all())
     assert ModelDensity(vectors, "sn").sites == {"shape": 6, "share": 3}
     assert not ModelDensity(vectors, "sn").positive
-    assert density.zeros().shape == (N, 1, 3)
+    start = density.prior_medians()
+    assert start.shape == (N, 1, 3)
+    assert torch.isfinite(start).all()
+    assert torch.equal(start, density.prior_medians())
 
 
 def test_arguments_reach_the_model():

@@ -12,7 +12,7 @@ from pyro.infer import MCMC, NUTS
 from targets import assert_mean, generator
 
 from sntorch.errors import ConfigError
-from sntorch.inference.diagnostics import ess_mean
+from sntorch.inference.diagnostics import ess_mean, rhat
 from sntorch.inference.kernel import BatchedNUTS
 
 N = 5
@@ -77,6 +77,9 @@ def test_diagnostics(mcmc):
     assert found["rhat"].shape == found["ess_bulk"].shape == found["ess_tail"].shape == (N, dim)
     assert bool((found["rhat"] < 1.03).all())
     assert bool((found["ess_bulk"] > 300).all())
+    # Of the samples alone, without the warm-up; the level is its own unconstrained variable.
+    level = mcmc.get_samples()["level"].transpose(0, 2)
+    assert torch.allclose(found["rhat"][:, 1], rhat(level))
     assert found["divergences"] == [0] * N
     for name in ("tree_depth", "acceptance", "leapfrogs"):
         assert found[name].shape == (N,)

@@ -144,6 +144,23 @@ def test_more_draws_begin_where_the_last_ended():
     assert torch.equal(sampler.z, first.z[:, :, -1])
 
 
+def test_other_coordinates_between_runs():
+    mean, factor = means(20, 2), factors(20, 2)
+    target = normal(mean, factor)
+    widths = torch.diag_embed(torch.linalg.norm(factor, dim=2))
+    sampler = sampler_of(target, Affine(mean, 0.5 * widths))
+    sampler.run(20, adapt=True)
+    before = sampler.z
+    sampler.use(Affine(mean, factor))
+    assert torch.equal(sampler.z, before)
+    sampler.run(60, adapt=True)
+    found = sampler.run(100)
+    # In them the density is a standard normal: short trees are enough.
+    assert float(found.depths.mean() / 100) < 3
+    x = sampler.coordinates.inside(found.z.flatten(1, 2)).view(1, -1, 100, 2)
+    assert_moments(x, torch.zeros(1, 2).double(), torch.ones(1, 2).double())
+
+
 def test_progress_is_told():
     done = []
     sampler_of(log_gamma(torch.ones(3, 2).double())).run(60, progress=done.append)
