@@ -23,3 +23,19 @@ class CheckpointError(SntorchError):
 
 class SntorchWarning(UserWarning):
     """Something was left out or guessed; the message counts it and says how to be strict."""
+
+
+def check_number(name: str, value: object, whole: bool = False) -> None:
+    """Refuse a setting that is no number: a word from the command line, say.
+
+    Args:
+        name: Of the setting.
+        value: What was given; None, where nothing was, is let through.
+        whole: Whether only whole numbers will do.
+
+    Raises:
+        ConfigError: Something else.
+    """
+    kinds = int if whole else (int, float)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, kinds)):
+        raise ConfigError(f"{name}={value}: a {'whole ' * whole}number is accepted")

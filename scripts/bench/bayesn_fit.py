@@ -41,6 +41,7 @@ SITES = ("AV", "theta", "tmax", "eps_tform", "Ds")
 PARAMETERS = {"ds": "Ds", "theta": "theta", "av": "AV"}
 WORKERS = 2
 WHOLE = 157
+LEEWAY = 0.2
 QUICK = 20
 Rows = Iterator[Row]
 
@@ -74,7 +75,7 @@ def rows(quick: bool) -> Iterable[Row]:
     yield hubble(nuts.posterior, sample)
     if not quick:
         yield from agreement(sed, sample)
-    yield from scaling(sed, (100, 400) if quick else (100, 1000, 10_000))
+    yield from scaling((100, 400) if quick else (100, 1000, 10_000))
 
 
 def fit(sed: SEDModel, sample: Prepared, workers: int = WORKERS, **settings: Any) -> Run:
@@ -112,7 +113,7 @@ def potential(sed: SEDModel, sample: Prepared) -> Rows:
         yield Row(
             PART,
             f"gradient of the fitting density, 20 SNe × 3 points, {name}",
-            f"< {target:g} relative",
+            f"< {target:g} relative (norm over all SNe)",
             f"{max(whole):.1e} (of all SNe's; worst single SN {max(single):.1e})",
             "bayesn 0.4.0",
             met=_yes(max(whole) < target),
@@ -165,15 +166,15 @@ def gradient(sed: SEDModel, sample: Prepared, data: Path) -> Row:
 def nuts_rows(run: Run, sample: Prepared, data: Path) -> Rows:
     """Time, convergence and effective samples a CPU second."""
     summary: Any = run.posterior.summary().head(len(sample.muhat))
-    rhat = summary[["mu_rhat", "ds_rhat", "theta_rhat", "av_rhat", "tmax_rhat"]].max().max()
+    rhat = summary[["mu_rhat", "ds_rhat", "theta_rhat", "av_rhat", "tmax_rhat"]].to_numpy().max()
     reruns = int((summary["reruns"] > 0).sum())
     n = len(summary)
     yield Row(
         PART,
-        f"NUTS, {n} SNe, 4 × (250 + 250), {WORKERS} processes, everything included",
+        f"NUTS, {n} SNe, 4 × (250 + 250), {WORKERS} processes, their start included",
         "< 280 s, R-hat < 1.02",
         f"{run.wall:.0f} s ({run.cpu:.0f} CPU s); largest R-hat {rhat:.3f}; {reruns} SNe run "
-        f"longer; {int(summary['n_divergent'].sum())} divergent of {1000 * n}",
+        f"longer; {int(summary['n_divergent'].sum())} divergent",
         "published 13,670 s CPU, 283 s A100 (157 SNe)",
         met=_yes(run.wall < 280 and rhat < 1.02) if n == WHOLE else "-",
     )
@@ -201,10 +202,12 @@ def vi_rows(run: Run, nuts: Run, sample: Prepared, data: Path) -> Rows:
     per_sn = None if theirs is None else theirs["cpu_s_per_sn"]
     yield Row(
         PART,
-        f"zero-lower-truncated normal VI, {n} SNe, {WORKERS} processes, everything included",
+        f"zero-lower-truncated normal VI, {n} SNe, {WORKERS} processes, their start included",
         "< 20 s",
         f"{run.wall:.1f} s ({run.cpu / n:.2f} CPU s a SN)",
-        "set SNTORCH_BAYESN" if per_sn is None else f"{per_sn:.1f} CPU s a SN (2 SNe, warm)",
+        "set SNTORCH_BAYESN"
+        if per_sn is None
+        else f"{per_sn:.1f} CPU s a SN (2 SNe at once, warm)",
         "-" if per_sn is None else f"{per_sn * n / run.cpu:.0f} ×",
         _yes(run.wall < 20) if n == WHOLE else "-",
     )
@@ -212,6 +215,7 @@ def vi_rows(run: Run, nuts: Run, sample: Prepared, data: Path) -> Rows:
     b: Any = nuts.posterior.summary().head(n)
     near = (a.ds_mean - b.ds_mean).abs() < 0.02
     alike = (a.ds_sd / b.ds_sd - 1).abs() < 0.1
+    both = (near & alike).mean()
     others = ", ".join(
         f"{k} {np.median(a[f'{k}_sd'] / b[f'{k}_sd']):.2f}" for k in ("theta", "av", "tmax")
     )
@@ -219,11 +223,12 @@ def vi_rows(run: Run, nuts: Run, sample: Prepared, data: Path) -> Rows:
         PART,
         "the same: Ds within 0.02 mag and its sd within 10 % of NUTS",
         "95 % of SNe",
-        f"{100 * near.mean():.1f} % and {100 * alike.mean():.1f} %; median sd ratio Ds "
+        f"both {100 * both:.1f} % (mean {100 * near.mean():.1f}, sd {100 * alike.mean():.1f}; "
+        "ratios of sds have 3-4 % of Monte-Carlo noise); median sd ratio Ds "
         f"{np.median(a.ds_sd / b.ds_sd):.2f}, {others}; "
         f"k-hat > 0.7 for {int((a.k_hat > 0.7).sum())}",
         "NUTS of this run",
-        met=_yes(near.mean() >= 0.95 and alike.mean() >= 0.95),
+        met=_yes(both >= 0.95),
     )
 
 
@@ -233,11 +238,12 @@ def hubble(posterior: Posterior, sample: Prepared) -> Row:
     rng = np.random.default_rng(0)
     spread = [rng.choice(residual, len(residual)).std() for _ in range(1000)]
     rms = float(np.std(residual))
+    offset = float(np.mean(residual))
     return Row(
         PART,
         f"Hubble-diagram RMS, {len(residual)} Foundation SNe, T21",
         "0.12-0.14 mag",
-        f"{rms:.3f} ± {np.std(spread):.3f} mag",
+        f"{rms:.3f} ± {np.std(spread):.3f} mag about a mean of {offset:+.3f}",
         "Thorp+21: 0.13",
         met=_yes(0.12 <= rms <= 0.14) if len(residual) == WHOLE else "-",
     )
@@ -285,30 +291,51 @@ def compare(
     return np.abs((ours[f"{name}_mean"] - centre) / sd).to_numpy(), 0.1 + 1 / np.sqrt(ess)
 
 
-def scaling(sed: SEDModel, sizes: tuple[int, ...]) -> Rows:
-    """Seconds and memory for more and more simulated SNe, by VI in one process."""
+def scaling(sizes: tuple[int, ...]) -> Rows:
+    """Seconds and memory for more and more simulated SNe, by VI, each in a process of its own."""
+    found = [json.loads(_own_process(n)) for n in sizes]
+    each = (
+        f"{f['n']}: {f['seconds']:.0f} s, {1e3 * f['seconds'] / f['n']:.0f} ms a SN, "
+        f"{f['before']:.2f} GB of light curves and code, at most {f['memory']:.2f} GB"
+        for f in found
+    )
+    costs = [f["seconds"] / f["n"] for f in found]
+    grown = [f["memory"] - f["before"] for f in found]
+    yield Row(
+        PART,
+        "cost of VI by number of SNe, chunks of 100, one process",
+        "linear, memory bounded by the chunk",
+        "; ".join(each),
+        met=_yes(costs[-1] < 1.2 * costs[0] and grown[-1] < grown[0] + LEEWAY),
+    )
+
+
+def _own_process(n: int) -> str:
+    command = [sys.executable, __file__, "--scale", str(n)]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def scale(n: int) -> None:
+    """Fit n simulated SNe, keeping nothing, and print what it cost."""
     from hydra.utils import instantiate
 
     from sntorch.cli.config import compose_config
 
+    torch.set_num_threads(1)
+    sed = SEDModel.from_name("t21")
     simulator = instantiate(compose_config("simulate", ["simulation=foundation_ia"]).simulation)
-    curves = simulator.simulate(n=max(sizes), seed=5).to_light_curves()
-    costs = []
-    for n in sizes:
-        sample = prepare(curves[:n], sed)
-        begun = time.perf_counter()
-        settings = SamplerSettings(sampler="vi"), SurveySettings(keep="scalars", progress=False)
-        done = sum(len(p) for _, p in fit_survey(sample, sed, FitOptions(), *settings))
-        seconds = time.perf_counter() - begun
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-        costs.append((done, seconds, memory))
-    yield Row(
-        PART,
-        "cost of VI by number of SNe, chunks of 256, one process",
-        "linear, memory bounded",
-        "; ".join(f"{n}: {s:.0f} s, {1e3 * s / n:.0f} ms a SN, {m:.1f} GB" for n, s, m in costs),
-        met=_yes(costs[-1][1] / costs[-1][0] < 1.2 * costs[0][1] / costs[0][0]),
-    )
+    sample = prepare(simulator.simulate(n=n, seed=5).to_light_curves(), sed)
+    before, begun = _gigabytes(), time.perf_counter()
+    survey = SurveySettings(chunk=100, keep="scalars", progress=False)
+    parts = fit_survey(sample, sed, FitOptions(), SamplerSettings(sampler="vi"), survey)
+    done = sum(len(posterior) for _, posterior in parts)
+    seconds = time.perf_counter() - begun
+    print(json.dumps({"n": done, "seconds": seconds, "before": before, "memory": _gigabytes()}))
+
+
+def _gigabytes() -> float:
+    """The most memory that this process has held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 def write_for_reference(sample: Prepared, path: Path) -> None:
@@ -343,4 +370,7 @@ def _yes(met: bool) -> str:
 
 
 if __name__ == "__main__":
-    main(rows)
+    if sys.argv[1:2] == ["--scale"]:
+        scale(int(sys.argv[2]))
+    else:
+        main(rows)

@@ -4,8 +4,8 @@ Talts et al. (2018, arXiv:1804.06788). Parameters are drawn from the fitting mod
 (t_max over all its ±10 days), fluxes have the phases, bands, redshifts and errors of real
 Foundation SNe. Where the sampler is right the ranks are uniform. Deviation: the true distance
 modulus lies within half a magnitude of the expected one, not within the prior's 5 mag, because
-with fixed errors that would make one SN a hundred times brighter than another. The prior is flat
-over a posterior's width, so that ranks are uniform all the same.
+with fixed errors that would make one SN a hundred times brighter than another. At the S/N of these
+SNe the fit is nearly the same at every distance, so that ranks are uniform all the same.
 """
 
 from __future__ import annotations

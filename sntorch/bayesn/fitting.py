@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,7 +19,7 @@ from sntorch.bayesn.posterior import Posterior
 from sntorch.bayesn.preparation import Prepared
 from sntorch.bayesn.starting import starting_points
 from sntorch.data.batch import LightCurveBatch
-from sntorch.errors import ConfigError
+from sntorch.errors import ConfigError, check_number
 from sntorch.inference.coordinates import Affine, Truncated
 from sntorch.inference.density import ModelDensity
 from sntorch.inference.diagnostics import diagnose, psis_k_hat, psis_weights
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SAMPLERS = ("nuts", "vi", "laplace", "map")
-REPORTED = ("ds", "theta", "av", "tmax", "rv", "redshift")
+REPORTED = ("ds", "theta", "av", "tmax", "rv", "rv_quantile", "redshift")
+SUMS = ("leapfrogs", "divergences", "accepted", "depths")
 RHAT = 1.02
 RERUN_ABOVE = 1.018
 LONGER = 4
@@ -87,6 +88,9 @@ class SamplerSettings:
         if self.sampler not in SAMPLERS:
             raise ConfigError(f"sampler={self.sampler}: accepted are {', '.join(SAMPLERS)}")
         least = {"chains": 1, "warmup": 1, "draws": 4, "max_tree_depth": 1, "vi_iterations": 1}
+        for name in (*least, "reruns", "vi_draws", "seed"):
+            check_number(name, getattr(self, name), whole=True)
+        check_number("target_accept", self.target_accept)
         for name, value in least.items():
             if getattr(self, name) < value:
                 raise ConfigError(f"{name}={getattr(self, name)}: at least {value} is accepted")
@@ -107,6 +111,7 @@ class Sampled:
         k_hat: Pareto k of the importance ratios, shape (B,); NaN for NUTS.
         reruns: How often each was run again, shape (B,).
         converged: Whether the mode was found, shape (B,).
+        trajectories: Over how many ``divergent`` was counted, shape (B,); 0 without any.
     """
 
     z: Tensor
@@ -116,7 +121,7 @@ class Sampled:
     k_hat: Tensor
     reruns: Tensor
     converged: Tensor
-    leapfrogs: Tensor = field(default_factory=lambda: torch.tensor(torch.nan))
+    trajectories: Tensor
 
 
 def fit_chunk(
@@ -186,16 +191,21 @@ def _independent(
     zero = torch.zeros_like(mode.log_density)
     nan = zero + torch.nan
     if settings.sampler == "map":
-        return Sampled(mode.mean[:, None, None], zero, nan, nan, nan, zero, mode.converged)
+        z = mode.mean[:, None, None]
+        return Sampled(z, zero, nan, nan, nan, zero, mode.converged, zero)
     shape = len(mode.mean), n, mode.mean.shape[1]
     x = torch.randn(shape, generator=generator, dtype=zero.dtype, device=zero.device)
     ratios = log_ratios(density, coordinates, x)
     if settings.resample:
         weights = psis_weights(ratios)
+        # Where a ratio is not finite k-hat says so, and the draws stay as they are.
+        usable = torch.isfinite(weights).all(1, keepdim=True) & (weights.sum(1, keepdim=True) > 0)
+        weights = torch.where(usable, weights, 1.0)
         chosen = torch.multinomial(weights, n, replacement=True, generator=generator)
-        x = x.gather(1, chosen[..., None].expand_as(x))
+        picked = x.gather(1, chosen[..., None].expand_as(x))
+        x = torch.where(usable[..., None], picked, x)
     z = coordinates.outside(x).unflatten(1, (settings.chains, settings.draws))
-    return Sampled(z, zero, nan, nan, psis_k_hat(ratios), zero, mode.converged)
+    return Sampled(z, zero, nan, nan, psis_k_hat(ratios), zero, mode.converged, zero)
 
 
 def _nuts(
@@ -209,6 +219,7 @@ def _nuts(
     sampler = _warmed(density, found.coordinates, start, settings, generator, tell)
     total = sampler.run(settings.draws, progress=lambda done: tell(0.5 + 0.5 * done))
     reruns = torch.zeros_like(found.mode.log_density)
+    trajectories = torch.full_like(reruns, settings.chains * settings.draws)
     for attempt in range(1, settings.reruns + 1):
         # Where every tree is as deep as can be, more of them would not help.
         hopeless = total.depths.mean(1) / settings.draws > settings.max_tree_depth - 1
@@ -223,13 +234,14 @@ def _nuts(
         if attempt == 1:
             # Nothing is wrong with the chains but their length: they go on.
             more = sampler.take(bad).run((times - 1) * settings.draws)
-            more.z = torch.cat([before, more.z], 2)
+            more = _joined(_taken(total, bad), more)
         else:
             coordinates = _from_draws(found.coordinates.take(bad), before)
             last = before[:, :, -1]
             again = _warmed(density.take(bad), coordinates, last, settings, generator, tell)
             more = again.run(times * settings.draws)
         _replace(total, bad, more, times)
+        trajectories[bad] = settings.chains * more.z.shape[2]
     n = settings.chains * settings.draws
     return Sampled(
         total.z,
@@ -239,8 +251,19 @@ def _nuts(
         torch.full_like(reruns, torch.nan),
         reruns,
         found.mode.converged,
-        total.leapfrogs.sum(1) / n,
+        trajectories,
     )
+
+
+def _taken(total: Draws, index: Tensor) -> Draws:
+    """Draws and sums of some objects."""
+    return Draws(**{f.name: getattr(total, f.name)[index] for f in fields(total)})
+
+
+def _joined(first: Draws, then: Draws) -> Draws:
+    """Draws one after another, and the sums of both."""
+    sums = (getattr(first, name) + getattr(then, name) for name in SUMS)
+    return Draws(torch.cat([first.z, then.z], 2), *sums)
 
 
 def _warmed(
@@ -299,8 +322,14 @@ def _worst_rhat(density: FitDensity | ModelDensity, z: Tensor) -> Tensor:
     values = density.constrain(z.flatten(1, 2))
     shape = z.shape[:3]
     columns = [v.view(shape) for k, v in values.items() if k in REPORTED]
-    found = diagnose(torch.stack(columns, 1)).rhat
-    return torch.nan_to_num(found, nan=0.0).amax(1)
+    return _largest_rhat(torch.stack(columns, 1))
+
+
+def _largest_rhat(draws: Tensor) -> Tensor:
+    """Largest R-hat of (B, P, C, S), shape (B,); held parameters have none, bad draws infinity."""
+    found = torch.nan_to_num(diagnose(draws).rhat, nan=0.0).amax(1)
+    finite = torch.isfinite(draws).flatten(1).all(1)
+    return torch.where(finite, found, torch.inf)
 
 
 def _density(
@@ -376,7 +405,6 @@ def _statistics(
 ) -> DataFrame:
     table = prepared.statistics()
     table["chi2"] = chi_square.cpu().numpy()
-    n = settings.chains * settings.draws
     table["n_divergent"] = sampled.divergent.round().long().cpu().numpy()
     table["tree_depth"] = sampled.depth.cpu().numpy()
     table["acceptance"] = sampled.acceptance.cpu().numpy()
@@ -385,11 +413,10 @@ def _statistics(
     table["sampler"] = settings.sampler
     rhat = torch.zeros(len(table))
     if settings.sampler == "nuts":
-        found = diagnose(torch.stack([draws[k] for k in REPORTED if k in draws], 1)).rhat
-        rhat = torch.nan_to_num(found, nan=0.0).amax(1)
+        rhat = _largest_rhat(torch.stack([draws[k] for k in REPORTED if k in draws], 1))
     reasons = {
         "rhat": rhat > RHAT,
-        "divergences": sampled.divergent > DIVERGENT_SHARE * n,
+        "divergences": sampled.divergent > DIVERGENT_SHARE * sampled.trajectories,
         "k_hat": sampled.k_hat > K_HAT,
         "mode": ~sampled.converged,
         "tmax": _at_edge(draws["tmax"], options),

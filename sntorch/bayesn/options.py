@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sntorch.errors import ConfigError
+from sntorch.errors import ConfigError, check_number
 from sntorch.physics.sed import SEDModel
 
 RV_MODES = ("fixed", "population", "uniform")
 RV_RANGE = (1.0, 6.0)
 RV_LEAST = 1.2
+NUMBERS = (
+    "rv",
+    "sigma_r",
+    "fix_tmax",
+    "fix_theta",
+    "fix_av",
+    "tmax_range",
+    "error_floor",
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,11 @@ class FitOptions:
     def __post_init__(self) -> None:
         if self.rv_mode is not None and self.rv_mode not in RV_MODES:
             raise ConfigError(f"rv_mode={self.rv_mode}: accepted are {', '.join(RV_MODES)}")
+        for name in NUMBERS:
+            check_number(name, getattr(self, name))
+        for name in ("epsilon", "free_redshift"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigError(f"{name}={getattr(self, name)}: true or false is accepted")
         for name in ("rv", "sigma_r", "tmax_range"):
             value = getattr(self, name)
             if value is not None and not value > 0:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from sntorch.data.light_curve import FLUXCAL_ZEROPOINT, LightCurve
-from sntorch.errors import ConfigError, DataError
+from sntorch.errors import ConfigError, DataError, check_number
 from sntorch.physics.bandpasses import canonical_name, get_bandpass
 from sntorch.physics.cosmology import Cosmology
 from sntorch.physics.sed import SEDModel
@@ -74,6 +74,9 @@ class Preparation:
     def __post_init__(self) -> None:
         names = [self.drop_bands] if isinstance(self.drop_bands, str) else self.drop_bands
         object.__setattr__(self, "drop_bands", tuple(canonical_name(name) for name in names))
+        check_number("min_observations", self.min_observations, whole=True)
+        check_number("min_wavelength", self.min_wavelength)
+        check_number("mwebv", self.mwebv)
         if self.peak not in PEAKS:
             raise ConfigError(f"peak={self.peak}: accepted are {', '.join(PEAKS)}")
         if self.min_observations < 1:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -223,6 +224,7 @@ def _side_by_side(
     context = multiprocessing.get_context("spawn")
     waiting = iter(tasks)
     running: dict[Future[Posterior], int] = {}
+    others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(n_workers, mp_context=context, initializer=_in_worker)
     try:
         while True:
@@ -236,10 +238,15 @@ def _side_by_side(
             # An error last: what was finished with it is kept.
             for future in sorted(done, key=lambda future: future.exception() is not None):
                 yield running.pop(future), future.result()
+    except BrokenProcessPool as error:
+        raise ConfigError(
+            "a process was killed, perhaps for want of memory: fewer workers or a smaller chunk "
+            "need less; finished chunks are kept"
+        ) from error
     finally:
         # After an error or Ctrl-C: what is being fitted is given up, finished chunks are kept.
         pool.shutdown(wait=False, cancel_futures=True)
-        for child in multiprocessing.active_children():
+        for child in set(multiprocessing.active_children()) - others:
             child.terminate()
 
 

@@ -41,7 +41,7 @@ def hydra_main(config_name: str) -> Callable[[Callable[[Any], Any]], Callable[[]
             # A user's error ends inside the task, before Hydra adds lines of its own to it.
             @functools.wraps(task)
             def job(cfg: Any) -> None:
-                _use_threads(cfg.get("threads"))
+                guarded(functools.partial(_use_threads, cfg.get("threads")))
                 guarded(functools.partial(task, cfg))
 
             folder = str(config_dir())
@@ -66,10 +66,13 @@ def whole_number(cfg: Any, key: str, least: int) -> int:
 
 
 def _use_threads(n: int | None) -> None:
-    if n is not None:
-        import torch
+    if n is None:
+        return
+    import torch
 
-        torch.set_num_threads(n)
+    if not isinstance(n, int) or n < 1:
+        raise ConfigError(f"threads={n}: a whole number of at least 1 is accepted")
+    torch.set_num_threads(n)
 
 
 def guarded(run: Callable[[], Any]) -> None:
@@ -91,17 +94,28 @@ def guarded(run: Callable[[], Any]) -> None:
 
 def user_message(error: BaseException) -> str | None:
     """The one line to show for an error that is the user's to mend; None for a fault of ours."""
-    from hydra.errors import HydraException
+    from hydra.errors import HydraException, MissingConfigException
     from omegaconf.errors import OmegaConfBaseException
 
     ours = _first(error, SntorchError)
     if ours is not None:
         return _one_line(str(ours))
+    if isinstance(error, MissingConfigException) and not error.options:
+        return _one_line(_missing(str(error.missing_cfg_file)))
     if isinstance(error, (HydraException, OmegaConfBaseException)):
         # Hydra hides what went wrong in the cause.
         cause = str(error.__cause__ or "")
         return _one_line(str(error) if cause in str(error) else f"{error} {cause}")
     return None
+
+
+def _missing(name: str) -> str:
+    """What to choose in place of a config in a sub-folder; Hydra itself looks only beside it."""
+    group, _, _ = name.partition("/")
+    folder = config_dir() / group
+    found = (p.relative_to(folder).with_suffix("") for p in folder.rglob("*.yaml"))
+    names = ", ".join(sorted(p.as_posix() for p in found)) or "none"
+    return f"no config {name!r}; {group} has {names}"
 
 
 def _first(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:

@@ -108,7 +108,8 @@ def output_folder(out: str, task: str) -> Path:
         raise ConfigError(f"out={out}: the name of a folder is accepted")
     if out != "last":
         return Path(str(out))
-    found = sorted(Path("outputs", task).glob(f"*/{CONFIG}"))
+    runs = Path("outputs", task).glob(f"*/{CONFIG}")
+    found = sorted(runs, key=lambda path: path.stat().st_mtime)
     if not found:
         raise DataError(f"out=last: no run in {Path('outputs', task)}")
     return found[-1].parent

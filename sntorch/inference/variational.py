@@ -62,7 +62,7 @@ def fit_normal(
             _, gradient = target.value_and_gradient(points.detach())
             upper = family.scale_tril.transpose(1, 2)
             of_guide = torch.linalg.solve_triangular(upper, scores.transpose(1, 2), upper=True)
-            pull = torch.nan_to_num(gradient + of_guide.transpose(1, 2))
+            pull = (gradient + of_guide.transpose(1, 2)).nan_to_num(0, 0, 0)
         points.backward(-pull / n_draws)
         optimiser.step()
         if i >= iterations - n_averaged:

@@ -91,10 +91,11 @@ class Normal(Distribution):
         if self.sd == 0:
             return torch.full_like(u, self.mean)
         if self.low > self.mean:
-            # In the lower tail ndtr keeps its digits.
+            # In the lower tail probabilities keep their digits.
             return -Normal(-self.mean, self.sd, -self.high, -self.low).quantile(1 - u)
         bounds = torch.tensor([self.low, self.high], dtype=u.dtype)
-        below, above = torch.special.ndtr((bounds - self.mean) / self.sd)
+        # Unlike ndtr, which is 0 beyond 8 sd, log_ndtr knows the tail.
+        below, above = torch.special.log_ndtr((bounds - self.mean) / self.sd).exp()
         x = self.mean + self.sd * torch.special.ndtri(below + u * (above - below))
         return x.clamp(self.low, self.high)
 

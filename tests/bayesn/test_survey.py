@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import multiprocessing
+import os
 import time
 from dataclasses import replace
 
@@ -335,19 +337,36 @@ def test_processes_give_the_same_draws(curves, t21, tmp_path, monkeypatch):
     assert signatures[0] == signatures[1]
 
 
+class Deadly:
+    """Ends the process that unpickles it."""
+
+    def __reduce__(self):
+        return os._exit, (1,)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("thing", "error", "words"),
+    [(None, AttributeError, "light_curves"), (Deadly(), ConfigError, "finished chunks are kept")],
+)
 def test_an_error_in_a_process_loses_no_finished_chunk(
-    prepared, t21, whole, tmp_path, monkeypatch
+    prepared, t21, whole, tmp_path, monkeypatch, thing, error, words
 ):
     real = survey._task
 
     def task(sed, prepared, options, settings, number):
         made = real(sed, prepared, options, settings, number)
-        return replace(made, prepared=None) if number == 2 else made
+        return replace(made, prepared=thing) if number == 2 else made
 
+    bystander = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(100,))
+    bystander.start()
+    settings = replace(TWO, workers=2)
     with monkeypatch.context() as patch:
         patch.setattr(survey, "_task", task)
-        settings = replace(TWO, workers=2)
-        with pytest.raises(AttributeError, match="light_curves"):
+        with pytest.raises(error, match=words):
             list(fit_survey(prepared, t21, OPTIONS, LAPLACE, settings, tmp_path))
+    assert bystander.is_alive()
+    bystander.terminate()
+    bystander.join()
     assert len(list(tmp_path.glob("chunk_*.safetensors"))) >= 1
     same(join(fit_survey(prepared, t21, OPTIONS, LAPLACE, settings, tmp_path), prepared), whole)
