@@ -10,10 +10,14 @@ from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+# Notebooks that read real light curves.
+REAL_DATA = {"bayesn_fit"}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_notebook_runs(path, tmp_path, monkeypatch):
+def test_notebook_runs(path, tmp_path, monkeypatch, request):
+    if path.stem in REAL_DATA:
+        monkeypatch.setenv("SNTORCH_SHARED", str(request.getfixturevalue("shared")))
     monkeypatch.setenv("SNTORCH_EPOCHS", "2")
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(

@@ -308,10 +308,12 @@ def _from_draws(coordinates: Affine | Truncated, z: Tensor) -> Affine | Truncate
     identity = torch.eye(size, dtype=x.dtype, device=x.device)
     # As if 5 D further draws had the covariance that was thought before.
     total = centred.transpose(1, 2) @ centred + 5 * size * identity
-    covariance = total / (n + 5 * size)
+    # One supernova whose draws are no numbers must not stop its neighbours.
+    covariance = torch.nan_to_num(total / (n + 5 * size), 0, 0, 0)
     widths = torch.linalg.eigvalsh(covariance)
     poor = ((widths[:, -1] > POOR) | (widths[:, 0] < 1 / POOR))[:, None]
-    factor = torch.linalg.cholesky(covariance)
+    factor, failed = torch.linalg.cholesky_ex(covariance)
+    poor = poor & (failed == 0)[:, None] & torch.isfinite(factor).flatten(1).all(1)[:, None]
     return coordinates.composed(
         torch.where(poor, mean, 0.0), torch.where(poor[..., None], factor, identity)
     )

@@ -159,9 +159,10 @@ class FitModel:
 
 def population_rv(quantile: Tensor, mean: float, spread: float) -> Tensor:
     """R_V at a quantile of the normal population truncated below 1.2."""
-    normal = dist.Normal(torch.zeros_like(quantile), 1.0)
-    below = 0.5 * math.erfc((mean - RV_LEAST) / spread / math.sqrt(2))
-    return mean + spread * normal.icdf(below + quantile * (1 - below))
+    kept = 1 - 0.5 * math.erfc((mean - RV_LEAST) / spread / math.sqrt(2))
+    # By what lies above, which keeps its digits near a quantile of 1.
+    above = ((1 - quantile) * kept).clamp(min=torch.finfo(quantile.dtype).tiny)
+    return mean - spread * torch.special.ndtri(above)
 
 
 def _free(name: str, prior: dist.TorchDistribution, fixed: float | None) -> Tensor:

@@ -303,8 +303,12 @@ def _warn_of_guesses(prepared: Prepared, sed: SEDModel) -> None:
     if sed.wave_range[0] > GUESSED[0]:
         return
     curves = prepared.light_curves
-    found = {lc.bands[i]: lc for lc in curves for i in np.unique(lc.band_index)}
-    blue = [n for n, lc in found.items() if _rest_pivot(n, lc.redshift) < GUESSED[1]]
+    farthest: dict[str, float] = {}
+    for lc in curves:
+        for i in np.unique(lc.band_index):
+            name = lc.bands[i]
+            farthest[name] = max(farthest.get(name, 0.0), lc.redshift)
+    blue = [name for name, z in farthest.items() if _rest_pivot(name, z) < GUESSED[1]]
     if blue:
         log.warning(
             "%s: bluer than %g Å in the rest frame, where M20 and W22 were trained with no band; "

@@ -50,9 +50,10 @@ def write_products(
         shown = posterior
     else:
         shown = None
-        for number, (_, posterior) in enumerate(tables.read(parts)):
+        for places, posterior in tables.read(parts):
             shown = shown or posterior
-            name = f"posterior_{number:06d}.nc"
+            # Named by the place of its first supernova: the same whatever order chunks finish in.
+            name = f"posterior_{places[0]:06d}.nc"
             netcdf.save(netcdf.groups(posterior), folder / "posterior" / name)
     assert shown is not None
     return tables.write(folder, prefix, prepared.failures), shown

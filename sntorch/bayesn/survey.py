@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import multiprocessing
 import signal
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -25,13 +27,15 @@ from sntorch.bayesn.preparation import Prepared
 from sntorch.data.batch import LightCurveBatch, concatenate
 from sntorch.errors import ConfigError
 from sntorch.inference.chunks import ChunkStore
-from sntorch.physics.bandpasses import Bandpass, bandpass_names, get_bandpass, register_bandpass
+from sntorch.physics.bandpasses import Bandpass, get_bandpass, register_bandpass
 from sntorch.physics.sed import SEDModel
 
 log = logging.getLogger(__name__)
 
 KEPT = ("all", "scalars")
 SEED_STEP = 1_000_003
+# Draws by name, and the statistics.
+Result = tuple[dict[str, Any], Any]
 SAY_EVERY = 15.0
 
 
@@ -214,7 +218,9 @@ def _in_turn(
     tasks: Iterable[tuple[int, Task]], _: int, bar: Bar
 ) -> Iterator[tuple[int, Posterior]]:
     for number, task in tasks:
-        yield number, _work(task, lambda done, number=number: bar.update(number, done))
+        with _one_thread():
+            found = _work(task, lambda done, number=number: bar.update(number, done))
+        yield number, found
 
 
 def _side_by_side(
@@ -223,21 +229,24 @@ def _side_by_side(
     """Chunks in processes of their own; no more are sent than are being worked on."""
     context = multiprocessing.get_context("spawn")
     waiting = iter(tasks)
-    running: dict[Future[Posterior], int] = {}
+    running: dict[Future[Result], tuple[int, Task]] = {}
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(n_workers, mp_context=context, initializer=_in_worker)
     try:
         while True:
             while len(running) < n_workers and (entry := next(waiting, None)) is not None:
-                number, task = entry
-                running[pool.submit(_work, task)] = number
+                running[pool.submit(_work_elsewhere, entry[1])] = entry
             if not running:
                 pool.shutdown()
                 return
             done = wait(running, return_when=FIRST_COMPLETED).done
             # An error last: what was finished with it is kept.
             for future in sorted(done, key=lambda future: future.exception() is not None):
-                yield running.pop(future), future.result()
+                number, task = running.pop(future)
+                arrays, statistics = future.result()
+                draws = {name: torch.from_numpy(values) for name, values in arrays.items()}
+                batch = LightCurveBatch.from_light_curves(task.prepared.light_curves)
+                yield number, Posterior(_on_cpu(task.sed), batch, draws, statistics)
     except BrokenProcessPool as error:
         raise ConfigError(
             "a process was killed, perhaps for want of memory: fewer workers or a smaller chunk "
@@ -250,6 +259,17 @@ def _side_by_side(
             child.terminate()
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread of torch while a chunk is fitted: its tensors are too small for more."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _in_worker() -> None:
     """One thread a process; Ctrl-C is for the process that started them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -258,10 +278,6 @@ def _in_worker() -> None:
 
 def _work(task: Task, progress: Callable[[float], None] | None = None) -> Posterior:
     """Fit a chunk; results are on the CPU."""
-    known = set(bandpass_names())
-    for bandpass in task.bandpasses:
-        if bandpass.name not in known:
-            register_bandpass(bandpass)
     found = fit_chunk(task.sed, task.prepared, task.options, task.settings, progress)
     # Contiguous, as they come back from disk: sums then agree to the last digit.
     draws = {
@@ -269,6 +285,17 @@ def _work(task: Task, progress: Callable[[float], None] | None = None) -> Poster
         for k, v in found.draws.items()
     }
     return Posterior(_on_cpu(task.sed), found.batch.to("cpu"), draws, found.statistics)
+
+
+def _work_elsewhere(task: Task) -> Result:
+    """Fit a chunk in a process of its own.
+
+    Arrays come back, not tensors: those would each hold a file open in both processes.
+    """
+    for bandpass in task.bandpasses:
+        register_bandpass(bandpass)
+    found = _work(task)
+    return {name: values.numpy() for name, values in found.draws.items()}, found.statistics
 
 
 def _task(
@@ -304,24 +331,27 @@ def _signature(
     chunks: list[list[int]],
 ) -> dict[str, Any]:
     """All that the chunks' results depend on."""
-    seen = [
-        (
-            *(lc.object_id, len(lc), lc.peak_mjd, lc.redshift, lc.redshift_err, lc.mwebv, muhat),
-            *(float(column.sum()) for column in (lc.time, lc.flux, lc.flux_err)),
-        )
-        for lc, muhat in zip(prepared.light_curves, prepared.muhat, strict=True)
-    ]
-    bands = [(b.name, b.zeropoint, b.magzero, b.pivot_wavelength) for b in _bandpasses(prepared)]
-    surface = [float(t.double().sum()) for t in (sed.w0, sed.w1, sed.epsilon_cholesky)]
+    data, model, bands = (hashlib.sha256() for _ in range(3))
+    for lc, muhat in zip(prepared.light_curves, prepared.muhat, strict=True):
+        header = (lc.object_id, lc.peak_mjd, lc.redshift, lc.redshift_err, lc.mwebv, muhat)
+        data.update(repr((header, lc.bands)).encode())
+        for column in (lc.time, lc.flux, lc.flux_err, lc.band_index):
+            data.update(column.tobytes())
+    for tensor in sed.buffers():
+        model.update(tensor.detach().cpu().numpy().tobytes())
+    model.update(repr((sed.sigma0, sed.tau_a, sed.m0, sed.rv, sed.sigma_r, sed.n_nodes)).encode())
+    for band in _bandpasses(prepared):
+        bands.update(repr((band.name, band.zeropoint, band.magzero)).encode())
+        bands.update(band.wave.tobytes() + band.transmission.tobytes())
     return {
         **asdict(options),
         **asdict(settings),
         "keep": survey.keep,
         "chunk": len(chunks[0]),
-        "n_supernovae": len(seen),
-        "model": str([*surface, sed.sigma0, sed.tau_a, sed.m0, sed.rv, sed.sigma_r, sed.n_nodes]),
-        "bandpasses": bands,
-        "light_curves": seen,
+        "n_supernovae": len(prepared.light_curves),
+        "model": model.hexdigest(),
+        "bandpasses": bands.hexdigest(),
+        "light_curves": data.hexdigest(),
     }
 
 

@@ -15,6 +15,7 @@ from sntorch.atomic import atomic_write
 from sntorch.errors import ConfigError
 
 SIGNATURE = "signature.json"
+DIGEST = 64
 
 
 class ChunkStore:
@@ -76,6 +77,13 @@ def _short(settings: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in settings.items() if not isinstance(v, list | tuple | dict)}
 
 
+def _difference(name: str, there: object, now: object) -> str:
+    """One setting that differs, in words; of a checksum only what it is of."""
+    if isinstance(now, str) and len(now) == DIGEST:
+        return f"other {name.replace('_', ' ')}"
+    return f"{name}={there} there, {now} now"
+
+
 def _compare(path: Path, signature: dict[str, Any]) -> None:
     try:
         found = json.loads(path.read_text())
@@ -89,7 +97,7 @@ def _compare(path: Path, signature: dict[str, Any]) -> None:
         for k in signature
         if k != "sha256" and found.get(k) != json.loads(json.dumps(signature[k], default=str))
     ]
-    what = ", ".join(f"{k}={found.get(k)} there, {signature[k]} now" for k in keys)
+    what = ", ".join(_difference(k, found.get(k), signature[k]) for k in keys)
     raise ConfigError(
         f"{path.parent} holds chunks of another run ({what or 'other light curves'}): "
         "choose another folder, or delete it"

@@ -23,6 +23,7 @@ from sntorch.inference.density import BatchedDensity
 # Truncated further out than this, a normal is an exponential to all purposes.
 FARTHEST = -8.0
 LEAST = 1e-12
+TINY = 1e-300
 
 
 class Coordinates(Protocol):
@@ -148,7 +149,8 @@ class Truncated(_Normal):
         moved = (natural - self.mean[:, None]).transpose(1, 2)
         x = torch.linalg.solve_triangular(self.scale_tril, moved, upper=False).transpose(1, 2)
         log_survival = log_ndtr(-x[..., :1]) - log_ndtr(self._ratio()[..., None])
-        survival = log_survival.exp().clamp(max=1 - torch.finfo(z.dtype).eps)
+        # Within floating point, so that every z has finite coordinates.
+        survival = log_survival.exp().clamp(TINY, 1 - torch.finfo(z.dtype).eps)
         return torch.cat([-ndtri(survival), x[..., 1:]], -1)
 
     def evaluate(self, density: BatchedDensity, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -217,7 +217,7 @@ def test_other_light_curves_are_refused(curves, prepared, t21, tmp_path, change,
     columns = {k: getattr(curves[1], k) + v for k, v in change.items() if v == 1.0}
     other = prepare([curves[0], replace(curves[1], **change | columns), *curves[2:]], t21)
     assert len(other.light_curves) == N
-    with pytest.raises(ConfigError, match=r"another run \(other light curves\)"):
+    with pytest.raises(ConfigError, match=r"another run \(.*other light curves\)"):
         fit_survey(other, t21, OPTIONS, LAPLACE, TWO, tmp_path)
 
 
@@ -262,7 +262,7 @@ def test_draws_are_written_by_chunks_where_memory_would_not_hold_them(
         assert (small / file).read_bytes() == (large / file).read_bytes()
     assert not (large / "posterior.nc").exists()
     files = sorted((large / "posterior").iterdir())
-    assert [path.name for path in files] == [f"posterior_00000{i}.nc" for i in range(3)]
+    assert [path.name for path in files] == [f"posterior_00000{i}.nc" for i in (0, 3, 4)]
     loaded = [Posterior.load(path) for path in files]
     assert [p.batch.object_id for p in loaded] == [
         ["SN000", "SN002"],
