@@ -127,7 +127,7 @@ class ModelDensity:
             every = z.new_zeros(self.size, *z.shape[1:]).index_copy(0, self._index, z)
         n_points = every.shape[1]
         values, total = {}, every.new_zeros(every.shape[:2])
-        for name, free in self._split(every).items():
+        for name, free in self.pieces(every).items():
             value = self.transforms[name](free)
             jacobian = self.transforms[name].log_abs_det_jacobian(free, value)
             total = total + jacobian.flatten(2).sum(-1) if jacobian.ndim > 2 else total + jacobian
@@ -150,7 +150,7 @@ class ModelDensity:
 
     def constrain(self, z: Tensor) -> dict[str, Tensor]:
         """The sites' values at z (B, C, D), each of shape (B, C, *event)."""
-        return {name: self.transforms[name](free) for name, free in self._split(z).items()}
+        return {name: self.transforms[name](free) for name, free in self.pieces(z).items()}
 
     def unconstrain(self, values: dict[str, Tensor]) -> Tensor:
         """z (B, C, D) of the sites' values, each of shape (B, C, *event)."""
@@ -176,10 +176,11 @@ class ModelDensity:
         self.transforms[name] = biject_to(distribution.support)
         self.shapes[name] = self.transforms[name].inverse_shape(distribution.event_shape)
 
-    def _split(self, z: Tensor) -> dict[str, Tensor]:
-        pieces = z.split(list(self.sites.values()), -1)
-        named = zip(self.sites, pieces, strict=True)
-        return {k: piece.reshape(*z.shape[:2], *self.shapes[k]) for k, piece in named}
+    def pieces(self, z: Tensor) -> dict[str, Tensor]:
+        """Each site's part of unconstrained variables (..., D), shape (..., *event)."""
+        parts = z.split(list(self.sites.values()), -1)
+        named = zip(self.sites, parts, strict=True)
+        return {k: piece.reshape(*z.shape[:-1], *self.shapes[k]) for k, piece in named}
 
     def _on_plates(self, value: Tensor) -> Tensor:
         """(B, C, *event) as the model's batch dimensions want it."""
