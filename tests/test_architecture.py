@@ -14,7 +14,7 @@ DOMAINS = {"generative", "classification", "bayesn", "sbi"}
 MAY_IMPORT = {
     "errors": set(),
     "atomic": {"errors"},
-    "physics": {"errors"},
+    "physics": {"errors", "atomic"},
     "data": {"errors", "atomic", "physics"},
     "simulation": {"errors", "physics", "data", "plotting"},
     "nn": {"errors"},

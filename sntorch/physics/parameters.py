@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from sntorch.atomic import atomic_write
 from sntorch.errors import ConfigError
 from sntorch.physics.standards import DATA
 
@@ -85,6 +87,44 @@ class SEDParameters:
         parameters._check(path)
         return parameters
 
+    def to_yaml(self, path: str | Path, provenance: Sequence[str] = ()) -> None:
+        """Write a BAYESN.YAML in the reference's format; ``from_yaml`` gives the same bits back.
+
+        R_V of one value is written as RV, a population of it as MUR and SIGMAR.
+
+        Args:
+            path: The file; one that exists is replaced, whole or not at all.
+            provenance: Where the numbers come from, lines of a comment at the head of the file.
+
+        Raises:
+            ConfigError: A number that is not finite, or arrays whose shapes do not fit the knots.
+            DataError: The file cannot be written.
+        """
+        path = Path(path)
+        self._check(path)
+        content = self._content()
+        for key, value in content.items():
+            if not np.isfinite(value).all():
+                raise ConfigError(f"{path}: {key} holds a value that is not finite: not written")
+        # PyYAML writes all digits, and 1.0e-05 where repr has 1e-05, a string to YAML 1.1.
+        body = yaml.safe_dump(content, default_flow_style=None, sort_keys=False, width=95)
+        with atomic_write(path) as draft:
+            draft.write_text(_comment(provenance) + body, encoding="utf-8")
+
+    def _content(self) -> dict[str, Any]:
+        dust = {"MUR": self.rv, "SIGMAR": self.sigma_r} if self.sigma_r else {"RV": self.rv}
+        numbers = {"M0": self.m0, "SIGMA0": self.sigma0, **dust, "TAUA": self.tau_a}
+        arrays = {
+            "L_KNOTS": self.wave_knots,
+            "TAU_KNOTS": self.time_knots,
+            "W0": self.w0,
+            "W1": self.w1,
+            "L_SIGMA_EPSILON": self.epsilon_cholesky,
+        }
+        return {k: float(v) for k, v in numbers.items()} | {
+            k: np.asarray(v, dtype=np.float64).tolist() for k, v in arrays.items()
+        }
+
     def _check(self, path: Path) -> None:
         for name, knots in (("L_KNOTS", self.wave_knots), ("TAU_KNOTS", self.time_knots)):
             if knots.ndim != 1 or len(knots) < 3 or not (np.diff(knots) > 0).all():
@@ -100,11 +140,17 @@ class SEDParameters:
                 raise ConfigError(f"{path}: {name} has shape {found}, the knots ask for {wanted}")
 
 
+def _comment(lines: Sequence[str]) -> str:
+    # Control characters are refused by YAML even in comments.
+    clean = ["".join(c if c.isprintable() else " " for c in line) for line in lines]
+    return "".join(f"# {line}".rstrip() + "\n" for line in clean)
+
+
 def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ConfigError(f"{path}: no such file")
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not YAML ({type(error).__name__})") from error
     missing = [key for key in REQUIRED if not isinstance(content, dict) or key not in content]
