@@ -32,6 +32,9 @@ HEADER_COLUMNS = {
     "SEARCH_PEAKMJD": "peak_mjd",
     "PEAKMJD": "peak_mjd",
     "peak_mjd": "peak_mjd",
+    # What an earlier fit found: PKMJD of a FITRES table, peak_mjd_mean of a summary.csv.
+    "PKMJD": "peak_mjd",
+    "peak_mjd_mean": "peak_mjd",
     "REDSHIFT_HELIO": "redshift",
     "redshift": "redshift",
     "REDSHIFT_HELIO_ERR": "redshift_err",
@@ -40,7 +43,14 @@ HEADER_COLUMNS = {
     "mwebv": "mwebv",
     "REDSHIFT_CMB": "redshift_cmb",
     "redshift_cmb": "redshift_cmb",
+    "REDSHIFT_CMB_ERR": "redshift_cmb_err",
+    "redshift_cmb_err": "redshift_cmb_err",
+    "HOSTGAL_LOGMASS": "host_mass",
+    "HOST_LOGMASS": "host_mass",
+    "host_mass": "host_mass",
 }
+# Of these, those that are no attributes of a light curve.
+BESIDE = ("redshift_cmb", "redshift_cmb_err", "host_mass")
 PEAKS = ("header", "brightest")
 # Models that begin here (M20, W22), Å, were trained with B and redder bands, from there on.
 GUESSED = (3000.0, 4000.0)
@@ -145,12 +155,14 @@ def read_headers(path: str | Path) -> dict[str, dict[str, Any]]:
     """Headers by object name and file name, from a table in text.
 
     Its columns are separated by blanks or commas. It takes precedence over the files' own
-    headers: a better time of peak, a redshift.
+    headers: a better time of peak, a redshift. -9, -99 and -999 stand for what is missing.
 
     Raises:
         DataError: No such file, or no column with the objects' names.
     """
     import pandas as pd
+
+    from sntorch.data.io.reading import MISSING
 
     path = Path(path)
     if not path.is_file():
@@ -163,8 +175,9 @@ def read_headers(path: str | Path) -> dict[str, dict[str, Any]]:
         raise DataError(f"{path}: no column SNID, CID or object_id; found {list(table.columns)}")
     files = table["files"] if "files" in table.columns else [""] * len(table)
     table = table[list(known)].rename(columns=known)
+    table = table.loc[:, ~table.columns.duplicated()]
     try:
-        numbers = table.drop(columns="object_id").astype(float)
+        numbers = table.drop(columns="object_id").astype(float).replace(list(MISSING), np.nan)
     except ValueError as error:
         raise DataError(f"{path}: {error}") from error
     rows = [dict(row) for row in numbers.to_dict("records")]
@@ -264,7 +277,7 @@ def _completed(
     light_curve: LightCurve, options: Preparation, header: Mapping[str, float]
 ) -> LightCurve:
     """The light curve with zero point 27.5 and a header without gaps."""
-    given = {k: float(v) for k, v in header.items() if k != "redshift_cmb" and np.isfinite(v)}
+    given = {k: float(v) for k, v in header.items() if k not in BESIDE and np.isfinite(v)}
     light_curve = replace(light_curve.with_zeropoint(FLUXCAL_ZEROPOINT), **given)
     if options.peak == "brightest" and not np.isfinite(light_curve.peak_mjd):
         light_curve = replace(light_curve, peak_mjd=_brightest(light_curve))
