@@ -1,13 +1,16 @@
-"""The Gaussian likelihood of light curves in flux, with its gradient written out by hand.
+"""The Gaussian likelihood of light curves, with its gradient written out by hand.
 
 With E = W(λ_q, t - t_max) + A(λ_q) at the Q nodes of a band's quadrature (``physics.photometry``),
 
-    F_j = 10^{-0.4 (M0 + Ds)} Σ_q w_q(t_j) 10^{-0.4 E_jq},   ln L = -1/2 Σ_j (f_j - F_j)² / σ_j².
+    F_j = 10^{-0.4 (M0 + Ds)} Σ_q w_q(t_j) 10^{-0.4 E_jq},   ln L = -1/2 Σ_j (f_j - F_j)² / σ_j²,
+
+or the same of magnitudes 27.5 - 2.5 log10 F_j, as BayeSN is trained.
 
 An automatic gradient would keep and walk through a dozen tensors of the size (B, F, C, T, Q); by
 hand it is one pass: everything follows from X_jq = ∂ ln L / ∂E_jq. The warp's natural cubic spline
 in time is written with truncated powers, J_t(t) = [1, t, (t - τ_k)³₊] P, so that no observation
-has to look up its interval. Objects are done a few at a time: the tensors stay in the cache.
+has to look up its interval. Where t_max is held at 0 everything in time is tabulated once.
+Objects are done a few at a time: the tensors stay in the cache.
 
 Letters in shapes: ``B`` objects, ``C`` chains (or any other points) of each, ``F`` slots, ``T``
 observations in a slot, ``Q`` nodes, ``D`` days, ``M = K_t + 2`` functions of time.
@@ -23,7 +26,12 @@ import torch
 from torch import Tensor
 
 from sntorch.bayesn.observations import Observations
-from sntorch.physics.photometry import LN, QuadratureIntegrator, make_integrator
+from sntorch.physics.photometry import (
+    FLUXCAL_ZEROPOINT,
+    LN,
+    QuadratureIntegrator,
+    make_integrator,
+)
 from sntorch.physics.sed import SEDModel
 from sntorch.physics.splines import spline_matrix
 from sntorch.physics.template import FIRST_DAY
@@ -31,6 +39,7 @@ from sntorch.physics.template import FIRST_DAY
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 # Elements of the largest tensors, on a CPU: 400 kB in double precision fit its caches.
 CACHED = 50_000
+LEAST_FLUX = 1e-300
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +53,11 @@ class Block:
         nodes: Rest-frame wavelengths of the quadrature, Å, shape (B, F, Q).
         wave_basis: Spline rows J_λ at the nodes, shape (B, F, Q, K_l).
         weights: A day's quadrature weights beside their change to the next, shape (B, F, D, 2 Q).
-        phase, flux, inverse_variance: Observations, shape (B, F, T).
+        phase: Rest-frame days, shape (B, F, T).
+        value, inverse_variance: Fluxes, or magnitudes, and 1/σ² of them, shape (B, F, T).
+        magnitudes: Whether they are magnitudes.
+        time_basis: Spline rows J_t at the phases, shape (B, F, T, K_t), where t_max is held at 0.
+        day_weights: Quadrature weights at the phases, shape (B, F, T, Q), or None likewise.
     """
 
     first_day: int
@@ -54,12 +67,17 @@ class Block:
     wave_basis: Tensor
     weights: Tensor
     phase: Tensor
-    flux: Tensor
+    value: Tensor
     inverse_variance: Tensor
+    magnitudes: bool = False
+    time_basis: Tensor | None = None
+    day_weights: Tensor | None = None
 
     def take(self, index: Tensor, n_slots: int | None = None) -> Block:
         """The chosen objects, with as many slots as are used."""
-        names = ("nodes", "wave_basis", "weights", "phase", "flux", "inverse_variance")
+        names = ["nodes", "wave_basis", "weights", "phase", "value", "inverse_variance"]
+        if self.time_basis is not None:
+            names += ["time_basis", "day_weights"]
         return replace(self, **{k: getattr(self, k)[index, :n_slots] for k in names})
 
 
@@ -69,13 +87,26 @@ class Likelihood:
     Args:
         sed: The SED model.
         observations: Photometry of B objects.
-        shift: Largest |t_max|, days, that will be asked for.
+        shift: Largest |t_max|, days, that will be asked for; None holds it at 0.
+        magnitudes: Compare magnitudes, not fluxes: observations need a positive flux.
     """
 
-    def __init__(self, sed: SEDModel, observations: Observations, shift: float) -> None:
+    def __init__(
+        self,
+        sed: SEDModel,
+        observations: Observations,
+        shift: float | None,
+        magnitudes: bool = False,
+    ) -> None:
         used = observations.mask.any(2)
-        self._set(_block(sed, observations, used, shift), used.sum(1))
-        log_errors = torch.where(observations.mask, observations.flux_err.log() + HALF_LOG_2PI, 0)
+        block = _block(sed, observations, used, shift or 0.0)
+        block = replace(block, magnitudes=magnitudes)
+        if magnitudes:
+            block = _in_magnitudes(block)
+        self._set(block if shift is not None else _at_rest(block, sed), used.sum(1))
+        # Padding counts as an observation with unit precision, which has no logarithm.
+        precision = torch.where(observations.mask, block.inverse_variance, 1.0)
+        log_errors = torch.where(observations.mask, HALF_LOG_2PI - 0.5 * precision.log(), 0)
         self.constant = -log_errors.sum((1, 2))
 
     def _set(self, block: Block, used: Tensor) -> None:
@@ -109,10 +140,16 @@ class Likelihood:
         """-χ²/2 of every point, shape (B, C); arguments as above."""
         return cast(Tensor, _Gaussian.apply(self, warp, dust, tmax, grey))
 
+    def day_weights(self, phase: Tensor) -> Tensor:
+        """Quadrature weights at rest-frame days (B, F, T), shape (B, F, T, Q)."""
+        if self.block.day_weights is not None:
+            return self.block.day_weights
+        return _weights(self.block, phase[:, :, None])[0][:, :, 0]
+
     @property
     def data_square(self) -> Tensor:
         """Σ f² / σ² of every object, shape (B,)."""
-        return (self.block.flux.square() * self.block.inverse_variance).sum((1, 2))
+        return (self.block.value.square() * self.block.inverse_variance).sum((1, 2))
 
     def pieces(self, n_points: int) -> list[tuple[Tensor, Block]]:
         """Objects with about the same number of slots, as many at a time as the cache holds."""
@@ -139,7 +176,7 @@ class _Gaussian(torch.autograd.Function):
     ) -> Tensor:
         pieces = of.pieces(point[0].shape[1])
         needed = any(ctx.needs_input_grad)
-        value = torch.empty_like(point[2])
+        value = torch.empty_like(point[3])
         gradients = [torch.zeros_like(p) for p in point] if needed else []
         for index, block in pieces:
             chosen = [p[index] for p in point]
@@ -166,6 +203,8 @@ def value_and_gradient(
     of: Block, warp: Tensor, dust: Tensor, tmax: Tensor, grey: Tensor, needed: bool = True
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """-χ²/2, shape (B, C), and, if needed, its derivatives; arguments as for ``Likelihood``."""
+    if of.time_basis is not None:
+        return _value_at_rest(of, warp, dust, tmax, grey, needed)
     n, c, n_wave, _ = warp.shape
     n_slots, n_nodes = dust.shape[2:]
     t = of.phase[:, :, None, :] - tmax[:, None, :, None]
@@ -180,9 +219,7 @@ def value_and_gradient(
     light = weights.mul_(power)
     brightness = torch.exp(-LN * grey)[:, None, :, None]
     flux = brightness * light.sum(-1)
-    residual = of.flux[:, :, None] - flux
-    pull = residual * of.inverse_variance[:, :, None]
-    value = (residual * pull).sum((1, 3)).mul_(-0.5)
+    value, pull = _compare(of, flux)
     if not needed:
         return value, ()
     scaled = pull * brightness
@@ -196,6 +233,49 @@ def value_and_gradient(
     d_along = (x.transpose(-1, -2) @ basis).transpose(2, 3).reshape(n, n_slots * n_nodes, -1)
     d_power = (wave_basis.transpose(1, 2) @ d_along).view(n, n_wave, c, -1).transpose(1, 2)
     return value, (d_power @ of.powers.T, d_dust, d_tmax, d_grey)
+
+
+def _value_at_rest(
+    of: Block, warp: Tensor, dust: Tensor, tmax: Tensor, grey: Tensor, needed: bool
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """The same with t_max = 0: nothing in time is left to be computed."""
+    n, c, n_wave, n_time = warp.shape
+    n_slots, n_nodes = dust.shape[2:]
+    basis, weights = cast(Tensor, of.time_basis)[:, :, None], cast(Tensor, of.day_weights)
+    wave_basis = of.wave_basis.flatten(1, 2)
+    # (B, F, C, T, K_l · K_t) products in the order that needs the fewest.
+    along = (wave_basis @ warp.transpose(1, 2).reshape(n, n_wave, -1)).view(
+        n, n_slots, n_nodes, c, n_time
+    )
+    exponent = basis @ along.permute(0, 1, 3, 4, 2)
+    light = exponent.add_(dust.transpose(1, 2).unsqueeze(3)).mul_(-LN).exp_()
+    light.mul_(weights[:, :, None])
+    brightness = torch.exp(-LN * grey)[:, None, :, None]
+    flux = brightness * light.sum(-1)
+    value, pull = _compare(of, flux)
+    if not needed:
+        return value, ()
+    d_grey = (pull * flux).sum((1, 3)).mul_(-LN)
+    x = light.mul_((-LN * pull * brightness)[..., None])
+    d_dust = x.sum(3).transpose(1, 2)
+    d_along = (x.transpose(-1, -2) @ basis).permute(0, 1, 3, 2, 4)
+    d_warp = wave_basis.transpose(1, 2) @ d_along.reshape(n, n_slots * n_nodes, -1)
+    d_warp = d_warp.view(n, n_wave, c, n_time).transpose(1, 2)
+    return value, (d_warp, d_dust, torch.zeros_like(tmax), d_grey)
+
+
+def _compare(of: Block, flux: Tensor) -> tuple[Tensor, Tensor]:
+    """-χ²/2 of model fluxes (B, F, C, T), shape (B, C), and its derivatives by them."""
+    value, precision = of.value[:, :, None], of.inverse_variance[:, :, None]
+    if not of.magnitudes:
+        residual = value - flux
+        pull = residual * precision
+        return (residual * pull).sum((1, 3)).mul_(-0.5), pull
+    # Padding has no light, and its logarithm no gradient.
+    flux = flux.clamp(min=LEAST_FLUX)
+    residual = value - FLUXCAL_ZEROPOINT + flux.log() / LN
+    pull = residual * precision
+    return (residual * pull).sum((1, 3)).mul_(-0.5), pull.mul_(-1 / LN).div_(flux)
 
 
 def _time_functions(t: Tensor, knots: Tensor) -> tuple[Tensor, Tensor]:
@@ -244,8 +324,26 @@ def _block(sed: SEDModel, observations: Observations, used: Tensor, shift: float
         wave_basis=spline_matrix(sed.wave_knots, nodes, sed.wave_second),
         weights=_with_changes(weights, begins=integrator.first_day == FIRST_DAY),
         phase=phase,
-        flux=observations.flux,
+        value=observations.flux,
         inverse_variance=observations.mask / observations.flux_err.square(),
+    )
+
+
+def _in_magnitudes(block: Block) -> Block:
+    """The observations as magnitudes; σ_m = σ / (0.4 ln 10 · flux)."""
+    seen = block.inverse_variance > 0
+    flux = torch.where(seen, block.value, 1.0)
+    magnitude = torch.where(seen, FLUXCAL_ZEROPOINT - flux.log() / LN, 0.0)
+    precision = block.inverse_variance * (LN * flux).square()
+    return replace(block, value=magnitude, inverse_variance=precision)
+
+
+def _at_rest(block: Block, sed: SEDModel) -> Block:
+    """With everything in time tabulated at t_max = 0."""
+    weights, _ = _weights(block, block.phase[:, :, None])
+    basis = spline_matrix(sed.time_knots, block.phase, sed.time_second)
+    return replace(
+        block, time_basis=basis, day_weights=weights[:, :, 0], weights=block.weights[:, :, :0]
     )
 
 

@@ -127,3 +127,34 @@ class ZeroTruncatedMultivariateNormal(TorchDistribution):
         normal = MultivariateNormal(self.loc, scale_tril=self.scale_tril, validate_args=False)
         ratio = self.loc[..., 0] / self.scale_tril[..., 0, 0]
         return normal.log_prob(value) - torch.special.log_ndtr(ratio)
+
+
+def truncated_score(x: Tensor, ratio: Tensor) -> tuple[Tensor, Tensor]:
+    """The score of a truncated normal at the quantile of a standard-normal number.
+
+    Args:
+        x: A standard-normal number.
+        ratio: μ/σ of a normal that is truncated below at zero, shape that broadcasts.
+
+    Returns:
+        w, with μ + σ w the truncated variable at x's quantile, and ln (dw/dx).
+    """
+    kept = torch.special.log_ndtr(ratio)
+    above = (torch.special.log_ndtr(-x) + kept).exp()
+    below = (torch.special.log_ndtr(x) + kept).exp() + torch.special.log_ndtr(-ratio).exp()
+    # Each tail by its own probability: the other has no digits there.
+    upper = -torch.special.ndtri(above.clamp(max=0.9))
+    lower = torch.special.ndtri(below.clamp(max=0.9))
+    w = torch.where(above < 0.5, upper, lower)
+    return w, kept - 0.5 * x.square() + 0.5 * w.square()
+
+
+def truncated_score_inverse(w: Tensor, ratio: Tensor) -> Tensor:
+    """x of w; see ``truncated_score``."""
+    kept = torch.special.log_ndtr(ratio)
+    least = torch.finfo(w.dtype).tiny
+    above = (torch.special.log_ndtr(-w) - kept).exp().clamp(least, 0.9)
+    outside = torch.special.log_ndtr(-ratio).exp()
+    below = (torch.special.log_ndtr(w).exp() - outside) / kept.exp()
+    upper = -torch.special.ndtri(above)
+    return torch.where(above < 0.5, upper, torch.special.ndtri(below.clamp(least, 0.9)))

@@ -157,11 +157,7 @@ class SEDModel(nn.Module):
 
     def epsilon_surface(self, standard: Tensor) -> Tensor:
         """Residual surfaces of standard-normal variables (..., N), mag, shape (..., K_l, K_t)."""
-        k_l, k_t = self.w0.shape
-        inner = (
-            (standard @ self.epsilon_cholesky.T).unflatten(-1, (k_t, k_l - 2)).transpose(-1, -2)
-        )
-        return nn.functional.pad(inner, (0, 0, 1, 1))
+        return residual_surface(standard @ self.epsilon_cholesky.T, *self.w0.shape)
 
     def warp(self, theta: Tensor, epsilon: Tensor | None = None) -> Tensor:
         """W at the knots, mag, shape (B, K_l, K_t)."""
@@ -396,3 +392,11 @@ class SEDModel(nn.Module):
         if isinstance(value, np.ndarray) and not value.flags.writeable:
             value = value.copy()
         return torch.as_tensor(value, dtype=self.w0.dtype, device=self.w0.device)
+
+
+def residual_surface(values: Tensor, n_wave: int, n_time: int) -> Tensor:
+    """Residuals (..., N), wavelength fastest, at the knots: (..., K_l, K_t), 0 at the outer two
+    wavelengths.
+    """
+    inner = values.unflatten(-1, (n_time, n_wave - 2)).transpose(-1, -2)
+    return nn.functional.pad(inner, (0, 0, 1, 1))
