@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from sntorch.bayesn.testing import DustPopulationContract
 from sntorch.data.batch import LightCurveBatch
 from sntorch.generative.base import GenerativeModel
 from sntorch.generative.encoding import RowEncoding
@@ -35,6 +36,7 @@ __all__ = [
     "CriticNetworkContract",
     "CutContract",
     "DistributionContract",
+    "DustPopulationContract",
     "GenerativeModelContract",
     "GeneratorNetworkContract",
     "PopulationContract",

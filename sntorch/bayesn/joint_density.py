@@ -189,12 +189,13 @@ class JointDensity:
             transform = biject_to(prior.support)
             value = transform(free)
             jacobian = transform.log_abs_det_jacobian(free, value)
-            prior = _unchecked(prior)
             total.append(prior.log_prob(value).reshape(len(phi), -1).sum(-1))
             total.append(jacobian.reshape(len(phi), -1).sum(-1))
             return value
 
-        surfaces, c = self.model.shared(draw)
+        # A trajectory that diverges comes with anything, and priors may depend on it.
+        with dist.validation_enabled(False):
+            surfaces, c = self.model.shared(draw)
         return surfaces, c, torch.stack(total).sum(0)
 
     def _tensors(self, surfaces: Surfaces, c: Conditions) -> Shared:
@@ -316,11 +317,3 @@ def _tmax(free: Tensor) -> Tensor:
 
 def _standard(x: Tensor) -> Tensor:
     return -0.5 * x.square() - HALF_LOG_2PI
-
-
-def _unchecked(prior: dist.TorchDistribution) -> Any:
-    """The distribution without its checks: a trajectory that diverges comes with anything."""
-    for part in (prior, getattr(prior, "base_dist", None)):
-        if part is not None:
-            part._validate_args = False
-    return prior

@@ -24,10 +24,11 @@ once:
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from pyro import distributions as dist
@@ -134,7 +135,7 @@ class GlobalRV(Population):
         rv_range: Sequence[float] = RV_TRAINING,
     ) -> None:
         self.tau_a_scale, self.sigma0_scale = tau_a_scale, sigma0_scale
-        self.rv_range = (rv_range[0], rv_range[1])
+        self.rv_range = _ends(rv_range)
         _check(self)
 
     def __call__(self, draw: Draw, sample: Hosts) -> Conditions:
@@ -163,7 +164,7 @@ class PopulationRV(Population):
         sigma_r_scale: float = 2.0,
     ) -> None:
         self.tau_a_scale, self.sigma0_scale = tau_a_scale, sigma0_scale
-        self.mu_r_range = (mu_r_range[0], mu_r_range[1])
+        self.mu_r_range = _ends(mu_r_range)
         self.sigma_r_scale = sigma_r_scale
         _check(self)
 
@@ -200,8 +201,10 @@ class DustRedshift(Dust):
 
     def __init__(self, kappa_range: Sequence[float] = (-0.5, 0.5), **dust: Any) -> None:
         super().__init__(**dust)
-        self.kappa_range = (kappa_range[0], kappa_range[1])
+        self.kappa_range = _ends(kappa_range)
         _check(self)
+        if not self.kappa_range[1] > 0:
+            raise ConfigError(f"kappa_range={list(self.kappa_range)}: its end has to be above 0")
 
     def __call__(self, draw: Draw, sample: Hosts) -> Conditions:
         """See ``Population``."""
@@ -234,7 +237,7 @@ class MassSplit(Population):
     def __init__(
         self, mass: float = 10.0, step_range: Sequence[float] = (-0.2, 0.2), **dust: Any
     ) -> None:
-        self.mass, self.step_range = mass, (step_range[0], step_range[1])
+        self.mass, self.step_range = mass, _ends(step_range)
         self.dust = Dust(**dust)
         _check(self)
 
@@ -326,6 +329,12 @@ def _only(value: Tensor | None) -> Tensor:
     return value[..., 0]
 
 
+def _ends(given: Any) -> tuple[float, float]:
+    """A range as it is kept; ``_check`` refuses what is none."""
+    several = isinstance(given, Sequence) and not isinstance(given, str)
+    return cast(Any, tuple(given) if several else given)
+
+
 def _check(population: Population) -> None:
     """Refuse settings that are no numbers, scales that are not positive, ranges without width.
 
@@ -334,12 +343,23 @@ def _check(population: Population) -> None:
     """
     for name, value in vars(population).items():
         if name.endswith("_range"):
-            ends = list(value) if isinstance(value, tuple | list) else []
-            for end in ends:
-                check_number(name, end)
-            if len(ends) != 2 or not ends[0] < ends[1]:
-                raise ConfigError(f"{name}={list(ends)}: two increasing numbers are accepted")
-        elif isinstance(value, int | float | str):
-            check_number(name, value)
-            if name != "mass" and not float(value) > 0:
+            _check_range(name, value)
+        elif name.endswith("_scale") or name in ("mass", "spread"):
+            _check_finite(name, value)
+            if name != "mass" and not value > 0:
                 raise ConfigError(f"{name}={value}: a positive number is accepted")
+
+
+def _check_range(name: str, value: Any) -> None:
+    ends = value if isinstance(value, tuple) else ()
+    for end in ends:
+        _check_finite(name, end)
+    if len(ends) != 2 or not ends[0] < ends[1]:
+        given = list(value) if isinstance(value, tuple) else value
+        raise ConfigError(f"{name}={given}: two increasing numbers are accepted")
+
+
+def _check_finite(name: str, value: Any) -> None:
+    check_number(name, value)
+    if value is None or not math.isfinite(value):
+        raise ConfigError(f"{name}={value}: a finite number is accepted")
