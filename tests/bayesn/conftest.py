@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from fake_posterior import simulated, truth_of
 
 from sntorch.bayesn.observations import Observations
+from sntorch.bayesn.training_sample import TrainingSample, training_sample
 from sntorch.data.batch import LightCurveBatch
+from sntorch.data.selection import load_objects
+from sntorch.errors import SntorchWarning
 from sntorch.physics.cosmology import Cosmology
 from sntorch.physics.sed import SEDModel
 
@@ -60,3 +66,16 @@ def sample(t21) -> Sample:
     batch = LightCurveBatch.from_light_curves(curves)
     muhat = Cosmology().distmod(batch.redshift)
     return Sample(truth, batch, Observations.from_batch(batch, muhat))
+
+
+@pytest.fixture(scope="session")
+def foundation(root: Path, shared: Path, t21: SEDModel) -> tuple[TrainingSample, SEDModel]:
+    """The 157 supernovae that T21 was trained on, and the model."""
+    config = (root / "conf" / "data" / "foundation_t21.yaml").read_text()
+    entry = yaml.safe_load(config)["light_curves"]
+    keys = {k: entry[k] for k in ("name", "objects", "survey") if k in entry}
+    folder = shared / "data" / "foundation_dr1"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SntorchWarning)
+        curves = load_objects(**keys, source=folder)
+    return training_sample(curves, t21, headers=folder / "T21_sample.txt"), t21
