@@ -12,7 +12,13 @@ that of A_V and r the residuals,
 A population's R_V comes first: its score's width follows from the change of a with R_V at the
 reference's A_V. Everything is differentiable in the population and the surfaces.
 
-Letters in shapes: ``S`` supernovae, ``C`` chains, ``O`` observations, ``Y`` variables of y.
+All of y but the distance, which is last, is ``inference.linear_gaussian``: E holds the products
+of the columns of Ds, g, and of r and a, less what the others explain. The distance's column is
+s g; with d² = 1 + s² E_gg the last row of p is s E_gv / d, and E_vw - E_vg E_gw s² / d² is left.
+The columns of A_V are linear in powers of R_V: one, at the R_V that all share, or all powers.
+
+Letters in shapes: ``S`` supernovae, ``C`` chains, ``O`` observations, ``Y`` variables of y but the
+last, ``M`` columns in the order g, r of each group, those of A_V.
 """
 
 from __future__ import annotations
@@ -21,13 +27,14 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sntorch.bayesn.hierarchy import TMAX_RANGE, population_rv
 from sntorch.bayesn.linearised import Linearised
 from sntorch.inference.hierarchical import Shared
+from sntorch.inference.linear_gaussian import LinearGaussian
 from sntorch.inference.truncated import truncated_score, truncated_score_inverse
-from sntorch.physics.extinction import anchors
+from sntorch.physics.extinction import CONSTANT, anchor_coefficients, powers
 
 # Precision of A_V that its exponential prior is worth, in units of 1/τ_A².
 PRIOR_PRECISION = 0.04
@@ -96,156 +103,212 @@ class Whitening:
         has_rv: bool,
         has_tmax: bool,
     ) -> None:
-        self.linear, self.muhat, self.distance_err = linear, muhat, distance_err
+        self.muhat, self.distance_err, self.av = muhat, distance_err, linear.av
         self.group, self.has_rv, self.has_tmax = group, has_rv, has_tmax
-        n, n_seen = linear.grey.shape
-        self.shape = n, n_seen
-        self.by_knot = linear.warp.flatten(2).flatten(0, 1)
-        # The residual surface: wavelength fastest, without the outer knots.
-        inner = linear.warp[:, :, 1:-1].transpose(-1, -2)
-        self.by_epsilon = inner.flatten(2).flatten(0, 1)
+        dust = linear.dust @ anchor_coefficients(muhat.dtype, muhat.device).T
+        dust[..., CONSTANT] += linear.grey
+        knots = _flat(linear.warp)
+        # With respect to the expected distance: the products keep their digits.
+        constant = linear.constant - muhat[:, None] * linear.grey
+        single = [linear.grey, constant, *[TMAX_SLOPE * linear.tmax] * has_tmax]
+        design = torch.cat([knots, dust, torch.stack(single, -1)], -1)
+        self.n_knots, self.n_powers = knots.shape[-1], dust.shape[-1]
+        n_inner = self.n_knots - 2 * linear.warp.shape[-1]
+        precision = muhat.new_ones(1 + has_tmax + n_inner)
+        if has_tmax:
+            precision[0] = TMAX_PRECISION
+        self.model = LinearGaussian(design, n_inner, precision, 1 + has_tmax)
 
     def __call__(self, shared: Shared, x: Tensor) -> tuple[Tensor, Tensor]:
         """See ``inference.hierarchical.Block.whiten``."""
-        part = _Parts(self, shared, x.shape[1])
         own = Own.unpack(x, self.has_rv, self.has_tmax)
-        log_jacobian = x.new_zeros(x.shape[:2])
-        rv, rv_score = shared.get("rv"), None
+        part = _Parts(self, shared, self._others(x))
+        log_jacobian = part.log_jacobian
+        rv_score, scores = None, []
         if own.rv_score is not None:
             mean, precision = part.rv_score()
             rv_score = mean + own.rv_score * precision.rsqrt()
+            scores = [rv_score[..., None]]
             log_jacobian = log_jacobian - 0.5 * precision.log()
-            rv = part.rv(rv_score)
-        p_a, ratio, root = part.av(rv)
+        dust = part.dust(rv_score)
+        ratio, root = part.av(dust)
         w, log_slope = truncated_score(own.log_av, ratio)
         # Where the truncation is far out the two cancel: light of the digits that are left.
         av = ((ratio + w) / root).clamp(min=1e-12)
         log_av = av.log()
-        u = torch.cat([own.theta[..., None], own.epsilon, own.ds[..., None]], -1)
-        if own.tmax is not None:
-            u = torch.cat([own.tmax[..., None], u], -1)
-        right = (part.p_r - av[..., None] * p_a + u).unsqueeze(-1)
-        y = torch.linalg.solve_triangular(part.root.mT, right, upper=True).squeeze(-1)
+        remaining = part.residual - av[..., None] * dust
+        last = (part.last(remaining) + own.ds) / part.width
+        y = part.noise + part.others(remaining, last)
+        ds = part.centre + part.scale * last
         log_jacobian = log_jacobian + log_slope - root.log() - log_av
-        log_jacobian = log_jacobian - part.root.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-        log_jacobian = log_jacobian + part.scale.log()
-        z = Own(
-            log_av=log_av,
-            rv_score=rv_score,
-            tmax=y[..., 0] if self.has_tmax else None,
-            theta=y[..., int(self.has_tmax)],
-            epsilon=y[..., self.has_tmax + 1 : -1],
-            ds=part.centre + part.scale * y[..., -1],
-        )
-        return z.pack(), log_jacobian.sum(0)
+        z = torch.cat([log_av[..., None], *scores, y, ds[..., None]], -1)
+        return z, log_jacobian.sum(0)
 
     def inverse(self, shared: Shared, z: Tensor) -> Tensor:
         """See ``inference.hierarchical.Block.unwhiten``."""
-        part = _Parts(self, shared, z.shape[1])
         own = Own.unpack(z, self.has_rv, self.has_tmax)
-        rv, rv_score = shared.get("rv"), None
+        others = self._others(z)
+        part = _Parts(self, shared, others)
+        scores = []
         if own.rv_score is not None:
             mean, precision = part.rv_score()
-            rv_score = (own.rv_score - mean) * precision.sqrt()
-            rv = part.rv(own.rv_score)
-        p_a, ratio, root = part.av(rv)
+            scores = [((own.rv_score - mean) * precision.sqrt())[..., None]]
+        dust = part.dust(own.rv_score)
+        ratio, root = part.av(dust)
         av = own.log_av.exp()
-        y = [own.theta[..., None], own.epsilon, ((own.ds - part.centre) / part.scale)[..., None]]
-        if own.tmax is not None:
-            y.insert(0, own.tmax[..., None])
-        right = (part.root.mT @ torch.cat(y, -1).unsqueeze(-1)).squeeze(-1)
-        u = right - part.p_r + av[..., None] * p_a
-        return Own(
-            log_av=truncated_score_inverse(av * root - ratio, ratio),
-            rv_score=rv_score,
-            tmax=u[..., 0] if self.has_tmax else None,
-            theta=u[..., int(self.has_tmax)],
-            epsilon=u[..., self.has_tmax + 1 : -1],
-            ds=u[..., -1],
-        ).pack()
+        score = truncated_score_inverse(av * root - ratio, ratio)
+        remaining = part.residual - av[..., None] * dust
+        last = (own.ds - part.centre) / part.scale
+        u = part.score(others - part.others(remaining, last))
+        ds = part.width * last - part.last(remaining)
+        return torch.cat([score[..., None], *scores, u, ds[..., None]], -1)
+
+    def _others(self, x: Tensor) -> Tensor:
+        """What is linear but for the distance, (t_max, θ, e), of all own variables."""
+        return x[..., 1 + self.has_rv : -1]
 
 
 class _Parts:
-    """What both directions need of the population: R, p_r, and the distribution of A_V."""
+    """What both directions need of the population.
 
-    def __init__(self, of: Whitening, shared: Shared, n_chains: int) -> None:
+    Args:
+        of: The whitening.
+        shared: The population and the surfaces.
+        u: Standard-normal numbers of all but the distance, shape (S, C, Y).
+
+    Attributes:
+        centre, scale: Of the distance, shape (S, C).
+        width: d, shape (S, C).
+        residual: The residuals as columns' weights, shape (S, C, M).
+        noise: R⁻ᵀ u, shape (S, C, Y).
+        log_jacobian: Of y by u, shape (S, C).
+    """
+
+    def __init__(self, of: Whitening, shared: Shared, u: Tensor) -> None:
         self.of, self.shared = of, shared
-        linear, (n, n_seen) = of.linear, of.shape
-        self.scale = torch.sqrt(of.distance_err[:, None].square() + shared["sigma0"].square())
+        n_chains = u.shape[1]
+        # Surfaces that are held have no chains: all solve with the same matrix.
+        self.together = n_chains > 1 and len(shared["w0"]) == len(shared["w1"]) == 1
+        self.n_groups = shared["w0"].shape[1]
+        rv = shared.get("rv")
+        self.by_power = self.together or rv is None or len(rv) > 1
+        self.mixing, self.factor = self._mixing(), shared["cholesky"]
+        if not self.together:
+            self.mixing = self.mixing.expand(n_chains, -1, -1)
+            self.factor = self.factor.expand(n_chains, -1, -1)
+        solution = of.model.solve(self.mixing, self.factor, self._columns(u))
+        self.mean, self.noise = solution.mean, self._rows(solution.noise)
+        left, log_det = solution.left.transpose(0, 1), solution.log_det.T
         self.centre = of.muhat[:, None] + shared["delta_m"]
-        self.scale, self.centre = (v.expand(n, n_chains) for v in (self.scale, self.centre))
-        flat = shared["w1"].flatten(-2)
-        by_theta = (of.by_knot @ flat.mT).view(n, n_seen, -1).transpose(1, 2)
-        by_epsilon = of.by_epsilon @ shared["cholesky"].transpose(0, 1).flatten(1)
-        by_epsilon = by_epsilon.view(n, n_seen, len(shared["cholesky"]), -1).transpose(1, 2)
-        columns = [
-            by_theta.expand(n, n_chains, n_seen)[..., None],
-            by_epsilon.expand(n, n_chains, n_seen, -1),
-            self.scale[:, :, None, None] * linear.grey[:, None, :, None],
-        ]
-        precision = torch.ones_like(shared["cholesky"][0, 0]).new_ones(by_epsilon.shape[-1] + 2)
-        if of.has_tmax:
-            columns.insert(0, (TMAX_SLOPE * linear.tmax)[:, None, :, None].expand_as(columns[0]))
-            precision = torch.cat([precision.new_tensor([TMAX_PRECISION]), precision])
-        self.columns = torch.cat(columns, -1)
-        self.residual = self._residual(n_chains)
-        square = self.columns.mT @ self.columns + torch.diag(precision)
-        # A trajectory that diverges may come with values that are no numbers.
-        self.root, _ = torch.linalg.cholesky_ex(square)
-        self.p_r = self._project(self.residual)
+        self.scale = torch.sqrt(of.distance_err[:, None].square() + shared["sigma0"].square())
+        by_grey = left[:, :, 0]
+        square = self.scale.square()
+        width = 1 + square * left[:, :, 0, 0]
+        self.width = width.sqrt()
+        self.by_grey = (self.scale / self.width)[..., None] * by_grey
+        share = (square / width)[..., None, None]
+        self.left = left - share * by_grey[..., :, None] * by_grey[..., None, :]
+        self.residual = self._residual()
+        self.log_jacobian = log_det + (self.scale / self.width).log()
 
-    def av(self, rv: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """p_a; mean over standard deviation of A_V before truncation, and √λ; R_V is (·, C)."""
-        assert rv is not None, "R_V is shared, or follows from its score"
-        a = self._dust(rv)
-        p_a = self._project(a)
+    def dust(self, rv_score: Tensor | None) -> Tensor:
+        """Derivative by A_V as columns' weights, shape (S or 1, C, M)."""
+        if not self.by_power:
+            return self._unit(-1)
+        rv = self.shared["rv"] if rv_score is None else self._rv(rv_score)
+        return nn.functional.pad(powers(rv), (1 + self.n_groups, 0))
+
+    def av(self, dust: Tensor) -> tuple[Tensor, Tensor]:
+        """A_V's mean over its standard deviation before truncation, and √λ, each (S, C)."""
         tau = self.shared["tau_a"]
-        floor = PRIOR_PRECISION / tau.square()
-        precision = (a.square().sum(-1) - p_a.square().sum(-1)).clamp(min=0) + floor
-        linear = (a * self.residual).sum(-1) - (p_a * self.p_r).sum(-1) - 1 / tau
+        by_dust = self._times(dust)
+        precision = _dot(by_dust, dust).clamp(min=0) + PRIOR_PRECISION / tau.square()
         root = precision.sqrt()
-        return p_a, (linear / root).clamp(min=FARTHEST), root
+        linear = _dot(by_dust, self.residual) - 1 / tau
+        return (linear / root).clamp(min=FARTHEST), root
 
     def rv_score(self) -> tuple[Tensor, Tensor]:
         """Mean and precision of the score of R_V, each (S, C)."""
         zero = torch.zeros_like(self.scale)
-        at, more, less = (self._dust(self.rv(zero + step)) for step in (0, HALF, -HALF))
-        change = self.of.linear.av[:, None, None] * (more - less)
-        p_a, p_h = self._project(at), self._project(change)
+        at, more, less = (self.dust(zero + step) for step in (0, HALF, -HALF))
+        change = self.of.av[:, None, None] * (more - less)
         tau = self.shared["tau_a"]
-        aa = at.square().sum(-1) - p_a.square().sum(-1) + PRIOR_PRECISION / tau.square()
-        ah = (at * change).sum(-1) - (p_a * p_h).sum(-1)
-        hh = change.square().sum(-1) - p_h.square().sum(-1)
-        ar = (at * self.residual).sum(-1) - (p_a * self.p_r).sum(-1) - 1 / tau
-        hr = (change * self.residual).sum(-1) - (p_h * self.p_r).sum(-1)
+        by_at, by_change = self._times(at), self._times(change)
+        aa = _dot(by_at, at) + PRIOR_PRECISION / tau.square()
+        ah, hh = _dot(by_at, change), _dot(by_change, change)
+        ar, hr = _dot(by_at, self.residual) - 1 / tau, _dot(by_change, self.residual)
         precision = 1 + (hh - ah.square() / aa).clamp(min=0)
         return (hr - ah / aa * ar) / precision, precision
 
-    def rv(self, score: Tensor) -> Tensor:
-        """R_V at scores (S, C)."""
+    def last(self, weights: Tensor) -> Tensor:
+        """p's row of the distance, (S, C), of columns' weights."""
+        return _dot(self.by_grey, weights)
+
+    def others(self, weights: Tensor, last: Tensor) -> Tensor:
+        """Posterior mean of all but the distance, (S, C, Y), which is held at ``last``."""
+        grey = (self.scale * last)[..., None] * self._unit(0)
+        return self._rows(self.mean @ self._columns(weights - grey))
+
+    def score(self, y: Tensor) -> Tensor:
+        """u of y = R⁻ᵀ u, each (S, C, Y)."""
+        return self._rows(self.of.model.score(self.mixing, self.factor, self._columns(y)))
+
+    def _rv(self, score: Tensor) -> Tensor:
         return population_rv(score, self.shared["mu_r"], self.shared["sigma_r"])
 
-    def _dust(self, rv: Tensor) -> Tensor:
-        """Derivative of each observation by A_V, shape (S, C, O); R_V has shape (S or 1, C)."""
-        linear = self.of.linear
-        over_rv = anchors(rv) / rv[..., None]
-        return linear.grey[:, None] + over_rv @ linear.dust.mT
+    def _times(self, weights: Tensor) -> Tensor:
+        return (self.left * weights[..., None, :]).sum(-1)
 
-    def _project(self, v: Tensor) -> Tensor:
-        """p_v = R⁻¹ Zᵀ v of (S, C, O), shape (S, C, Y)."""
-        right = self.columns.mT @ v.unsqueeze(-1)
-        return torch.linalg.solve_triangular(self.root, right, upper=False).squeeze(-1)
+    def _unit(self, index: int) -> Tensor:
+        unit = self.mixing.new_zeros(self.mean.shape[-1])
+        unit[index] = 1
+        return unit.expand(1, 1, -1)
 
-    def _residual(self, n_chains: int) -> Tensor:
-        """Observations minus what W0 and the expected distance predict, shape (S, C, O)."""
-        of, (n, n_seen) = self.of, self.of.shape
-        w0 = self.shared["w0"]
-        n_groups = w0.shape[1]
-        known = (of.by_knot @ w0.flatten(0, 1).flatten(1).mT).view(n, n_seen, -1, n_groups)
-        if of.group is not None:
-            index = of.group[:, None, None, None].expand(n, n_seen, known.shape[2], 1)
-            known = known.gather(-1, index)
-        linear = of.linear
-        grey = linear.grey[:, None] * self.centre[..., None]
-        residual = linear.constant[:, None] - known.squeeze(-1).transpose(1, 2) - grey
-        return residual.expand(n, n_chains, n_seen)
+    def _residual(self) -> Tensor:
+        """What observations are more than W0 and the expected distance, as columns' weights."""
+        group = self.of.group
+        number = 1 + (
+            torch.zeros_like(self.of.muhat, dtype=torch.long) if group is None else group
+        )
+        chosen = nn.functional.one_hot(number, self.mean.shape[-1])[:, None].to(self.mean)
+        return chosen - self.shared["delta_m"][..., None] * self._unit(0)
+
+    def _columns(self, x: Tensor) -> Tensor:
+        """(S, C, Y) as (C, S, Y, 1), or (1, S, Y, C) if all chains have the same matrix."""
+        return x.mT[None] if self.together else x.transpose(0, 1)[..., None]
+
+    def _rows(self, x: Tensor) -> Tensor:
+        """The inverse of ``_columns``."""
+        return x[0].mT if self.together else x[..., 0].transpose(0, 1)
+
+    def _mixing(self) -> Tensor:
+        """Columns t_max, θ; g, r, a of the design's, shape (C or 1, N, f)."""
+        of, w1 = self.of, _flat(self.shared["w1"])
+        w0 = _flat(self.shared["w0"])
+        n, n_columns = of.n_knots, of.n_knots + of.n_powers + 2 + of.has_tmax
+        n_dust = of.n_powers if self.by_power else 1
+        first = of.model.n_first
+        chains = 1 if self.together else max(len(w0), len(w1))
+        mixing = w1.new_zeros(chains, n_columns, first + 1 + self.n_groups + n_dust)
+        if of.has_tmax:
+            mixing[:, -1, 0] = 1
+        mixing[:, :n, first - 1] = w1
+        mixing[:, n + of.n_powers, first] = 1
+        mixing[:, n + of.n_powers + 1, first + 1 : first + 1 + self.n_groups] = 1
+        mixing[:, :n, first + 1 : first + 1 + self.n_groups] = -w0.mT
+        powered = mixing[:, n : n + of.n_powers, -n_dust:]
+        if self.by_power:
+            powered.diagonal(dim1=-2, dim2=-1).fill_(1)
+        else:
+            powered.copy_(powers(self.shared["rv"][0])[..., None])
+        return mixing
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    return (a * b).sum(-1)
+
+
+def _flat(surface: Tensor) -> Tensor:
+    """Knots (..., K_l, K_t) as a residual surface has them, then the outer ones: (..., W)."""
+    inner = surface[..., 1:-1, :].transpose(-1, -2).flatten(-2)
+    return torch.cat([inner, surface[..., 0, :], surface[..., -1, :]], -1)

@@ -30,7 +30,7 @@ from sntorch.physics.extinction import DustCurve
 from sntorch.physics.sed import residual_surface
 
 # Supernovae of a block times chains: large enough that calls cost little, small enough for caches.
-BLOCK = 320
+BLOCK = 2000
 REFERENCE_AV = 0.1
 REFERENCE_RV = 3.0
 

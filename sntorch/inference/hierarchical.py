@@ -143,13 +143,13 @@ class HierarchicalDensity:
         def of_block(block: Block) -> tuple[Tensor, dict[str, Tensor | None], Tensor]:
             # Threads begin without the caller's grad mode.
             with torch.enable_grad():
-                leaves = {k: v.detach().requires_grad_() for k, v in shared.items()}
+                # What no prior touches (a fixed surface) needs no gradient.
+                leaves = {k: v.detach().requires_grad_(v.requires_grad) for k, v in shared.items()}
                 part = own[block.rows].detach().requires_grad_()
                 value = term(block, leaves, part)
-                found = torch.autograd.grad(
-                    value.sum(), [*leaves.values(), part], allow_unused=True
-                )
-            return value.detach(), dict(zip(leaves, found[:-1], strict=True)), found[-1]
+                free = {k: v for k, v in leaves.items() if v.requires_grad}
+                found = torch.autograd.grad(value.sum(), [*free.values(), part], allow_unused=True)
+            return value.detach(), dict(zip(free, found[:-1], strict=True)), found[-1]
 
         blocks = self.hierarchy.blocks(len(phi))
         results = list((self._pool.map if self._pool else map)(of_block, blocks))
@@ -161,13 +161,9 @@ class HierarchicalDensity:
             for name, gradient in by_shared.items():
                 if gradient is not None:
                     sums[name] = sums[name] + gradient if name in sums else gradient
-        # What no prior touches (a fixed surface) has no gradient.
-        names = [k for k in sums if shared[k].requires_grad]
-        outputs = [shared[k] for k in names]
-        seeds = [sums[k] for k in names]
-        (of_phi,) = torch.autograd.grad(
-            [prior, *outputs], phi, [torch.ones_like(prior), *seeds], allow_unused=True
-        )
+        outputs = [prior, *(shared[k] for k in sums)]
+        seeds = [torch.ones_like(prior), *sums.values()]
+        (of_phi,) = torch.autograd.grad(outputs, phi, seeds, allow_unused=True)
         return value, of_phi, of_own
 
 

@@ -18,6 +18,18 @@ from sntorch.physics.splines import second_derivative_matrix, spline_matrix
 
 ANCHOR_WAVELENGTHS = (torch.inf, 26500.0, 12200.0, 6000.0, 5470.0, 4670.0, 4110.0, 2700.0, 2600.0)
 ULTRAVIOLET = 2700.0
+# k(λ-V) + R_V at the anchors redwards of 2700 Å: coefficients of 1, R_V, R_V², ...
+OPTICAL = (
+    (0.0,),
+    (0.0, 0.26469 / 3.1),
+    (0.0, 0.82925 / 3.1),
+    (-0.422809, 1.0027, 2.13572e-4),
+    (-5.1354e-2, 1.00216, -7.35778e-5),
+    (0.700127, 1.00184, -3.32598e-5),
+    (1.19456, 1.01707, -5.46959e-3, 7.97809e-4, -4.45636e-5),
+)
+# Which of ``powers`` are 1/R_V and 1.
+INVERSE, CONSTANT = 1, 2
 X0, GAMMA = 4.596, 0.99
 C3, C4 = 3.23, 0.41
 MILKY_WAY_RV = 3.1
@@ -43,27 +55,31 @@ def fitzpatrick99(wave: Tensor, rv: Tensor | float = 3.1) -> Tensor:
 
 
 class DustCurve:
-    """The law at fixed wavelengths, for an R_V that changes: the spline's rows are made once.
+    """The law at fixed wavelengths, for an R_V that changes: only its powers are left to compute.
 
     Args:
         wave: Wavelength in the frame of the dust, Å, shape (..., L).
+
+    Attributes:
+        rows: Spline rows at the wavelengths, shape (..., L, 9).
+        table: A(λ)/A_V of each of ``powers``, shape (..., 6, L).
     """
 
     def __init__(self, wave: Tensor) -> None:
-        self.x = 1e4 / wave
+        x = 1e4 / wave
         positions, second = _knots(wave.dtype, wave.device)
-        self.rows = spline_matrix(positions, self.x, second)
-        self.ultraviolet = wave < ULTRAVIOLET
-        self.reaches_ultraviolet = bool(self.ultraviolet.any())
+        self.rows = spline_matrix(positions, x, second)
+        table = (self.rows @ anchor_coefficients(wave.dtype, wave.device).T).movedim(-1, 0)
+        constant, slope = _ultraviolet_terms(x)
+        beyond = torch.zeros_like(table)
+        beyond[INVERSE], beyond[INVERSE - 1] = constant, slope
+        table = torch.where(wave < ULTRAVIOLET, beyond, table)
+        table[CONSTANT] += 1
+        self.table = table.movedim(0, -2).contiguous()
 
     def __call__(self, rv: Tensor) -> Tensor:
         """A(λ)/A_V for R_V of shape (..., C): shape (..., C, L)."""
-        column = rv[..., None]
-        curve = anchors(rv) @ self.rows.transpose(-1, -2)
-        if self.reaches_ultraviolet:
-            x = self.x.unsqueeze(-2)
-            curve = torch.where(self.ultraviolet.unsqueeze(-2), _ultraviolet(x, column), curve)
-        return 1 + curve / column
+        return powers(rv) @ self.table
 
 
 def _optical(x: Tensor, rv: Tensor) -> Tensor:
@@ -75,27 +91,45 @@ def _optical(x: Tensor, rv: Tensor) -> Tensor:
 
 def anchors(rv: Tensor) -> Tensor:
     """k(λ-V) at the nine anchor wavelengths, shape (..., 9)."""
-    one = torch.ones_like(rv)
-    optical = [
-        0 * one,
-        0.26469 * rv / 3.1,
-        0.82925 * rv / 3.1,
-        -0.422809 + 1.0027 * rv + 2.13572e-4 * rv**2,
-        -5.1354e-2 + 1.00216 * rv - 7.35778e-5 * rv**2,
-        0.700127 + 1.00184 * rv - 3.32598e-5 * rv**2,
-        1.19456 + 1.01707 * rv - 5.46959e-3 * rv**2 + 7.97809e-4 * rv**3 - 4.45636e-5 * rv**4,
-    ]
-    ultraviolet = _ultraviolet(_knots(rv.dtype, rv.device)[0][-2:], rv[..., None])
-    return torch.cat([torch.stack(optical, -1) - rv[..., None], ultraviolet], -1)
+    return rv[..., None] * (powers(rv) @ anchor_coefficients(rv.dtype, rv.device))
+
+
+def powers(rv: Tensor) -> Tensor:
+    """R_V⁻², R_V⁻¹, 1, ... R_V³, shape (..., 6): A(λ)/A_V is a linear function of them."""
+    inverse, square = 1 / rv, rv * rv
+    terms = [inverse * inverse, inverse, torch.ones_like(rv), rv, square, square * rv]
+    return torch.stack(terms, -1)
+
+
+@cache
+@torch.inference_mode(False)
+def anchor_coefficients(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """k(λ-V) / R_V at the anchors, of each of ``powers``: shape (6, 9)."""
+    table = torch.zeros(6, len(ANCHOR_WAVELENGTHS), dtype=dtype, device=device)
+    for i, coefficients in enumerate(OPTICAL):
+        polynomial = torch.tensor(coefficients, dtype=dtype, device=device)
+        table[INVERSE : INVERSE + len(coefficients), i] = polynomial
+    table[CONSTANT, : len(OPTICAL)] -= 1
+    constant, slope = _ultraviolet_terms(_knots(dtype, device)[0][len(OPTICAL) :])
+    table[INVERSE, len(OPTICAL) :], table[INVERSE - 1, len(OPTICAL) :] = constant, slope
+    return table
 
 
 def _ultraviolet(x: Tensor, rv: Tensor) -> Tensor:
     """k(λ-V) bluewards of 2700 Å (Fitzpatrick & Massa 1990), with the far-ultraviolet rise."""
-    c2 = -0.824 + 4.717 / rv
-    c1 = 2.030 - 3.007 * c2
+    constant, slope = _ultraviolet_terms(x)
+    return constant + slope / rv
+
+
+def _ultraviolet_terms(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The same as a constant and a multiple of 1/R_V.
+
+    It is c1 + c2 x + c3 D(x) + c4 F(x), c1 = 2.030 - 3.007 c2, c2 = -0.824 + 4.717 / R_V.
+    """
     bump = x**2 / ((x**2 - X0**2) ** 2 + (GAMMA * x) ** 2)
     y = (x - 5.9).clamp(min=0)
-    return c1 + c2 * x + C3 * bump + C4 * (0.5392 * y**2 + 0.05644 * y**3)
+    rise = 0.5392 * y**2 + 0.05644 * y**3
+    return 2.030 - 0.824 * (x - 3.007) + C3 * bump + C4 * rise, 4.717 * (x - 3.007)
 
 
 @cache
