@@ -262,8 +262,9 @@ def _taken(total: Draws, index: Tensor) -> Draws:
 
 def _joined(first: Draws, then: Draws) -> Draws:
     """Draws one after another, and the sums of both."""
-    sums = (getattr(first, name) + getattr(then, name) for name in SUMS)
-    return Draws(torch.cat([first.z, then.z], 2), *sums)
+    sums = {name: getattr(first, name) + getattr(then, name) for name in SUMS}
+    energy = torch.cat([first.energy, then.energy], 2)
+    return Draws(torch.cat([first.z, then.z], 2), **sums, energy=energy)
 
 
 def _warmed(

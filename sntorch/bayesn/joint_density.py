@@ -90,9 +90,9 @@ class JointDensity:
         return Reference(warp, zero + REFERENCE_AV, zero + REFERENCE_RV, sed.m0 + o.muhat, zero)
 
     def blocks(self, n_chains: int) -> list[ObjectBlock]:
-        """All supernovae, those with about as many observations together."""
+        """All supernovae, in the order in which the likelihood takes them."""
         if n_chains not in self._blocks:
-            order = (self.linear.grey > 0).sum(1).argsort(stable=True)
+            order = self.likelihood.used.argsort(stable=True)
             count = max(round(self.size * n_chains / self.block), 1)
             self._blocks[n_chains] = [
                 ObjectBlock(self, rows) for rows in order.tensor_split(count) if len(rows)

@@ -111,7 +111,7 @@ class Likelihood:
 
     def _set(self, block: Block, used: Tensor) -> None:
         self.block, self.used = block, used
-        self._pieces: dict[int, list[tuple[Tensor, Block]]] = {}
+        self._pieces: dict[int, list[tuple[Tensor | slice, Block]]] = {}
 
     @property
     def nodes(self) -> Tensor:
@@ -151,16 +151,21 @@ class Likelihood:
         """Σ f² / σ² of every object, shape (B,)."""
         return (self.block.value.square() * self.block.inverse_variance).sum((1, 2))
 
-    def pieces(self, n_points: int) -> list[tuple[Tensor, Block]]:
+    def pieces(self, n_points: int) -> list[tuple[Tensor | slice, Block]]:
         """Objects with about the same number of slots, as many at a time as the cache holds."""
         if n_points not in self._pieces:
-            order = self.used.argsort()
+            order = self.used.argsort(stable=True)
             per_slot = n_points * self.block.phase.shape[2] * self.nodes.shape[2]
             sizes = [len(order)]
             if not order.is_cuda:
                 sizes = _sizes(self.used[order].tolist(), CACHED / per_slot)
+            # Objects that come in order are found without a copy.
+            sorted_already = bool((order.diff() == 1).all())
             self._pieces[n_points] = [
-                (index, self.block.take(index, max(int(self.used[index].max()), 1)))
+                (
+                    slice(int(index[0]), int(index[-1]) + 1) if sorted_already else index,
+                    self.block.take(index, max(int(self.used[index].max()), 1)),
+                )
                 for index in order.split(sizes)
                 if len(index)
             ]
@@ -219,7 +224,8 @@ def value_and_gradient(
     light = weights.mul_(power)
     brightness = torch.exp(-LN * grey)[:, None, :, None]
     flux = brightness * light.sum(-1)
-    value, pull = _compare(of, flux)
+    value, pull = _compare(of, flux.transpose(2, 3))
+    pull = pull.transpose(2, 3)
     if not needed:
         return value, ()
     scaled = pull * brightness
@@ -238,44 +244,44 @@ def value_and_gradient(
 def _value_at_rest(
     of: Block, warp: Tensor, dust: Tensor, tmax: Tensor, grey: Tensor, needed: bool
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """The same with t_max = 0: nothing in time is left to be computed."""
+    """The same with t_max = 0: nothing in time is left to be computed.
+
+    Time first and wavelength second: then no product needs its factors in another order.
+    """
     n, c, n_wave, n_time = warp.shape
     n_slots, n_nodes = dust.shape[2:]
-    basis, weights = cast(Tensor, of.time_basis)[:, :, None], cast(Tensor, of.day_weights)
-    wave_basis = of.wave_basis.flatten(1, 2)
-    # (B, F, C, T, K_l · K_t) products in the order that needs the fewest.
-    along = (wave_basis @ warp.transpose(1, 2).reshape(n, n_wave, -1)).view(
-        n, n_slots, n_nodes, c, n_time
-    )
-    exponent = basis @ along.permute(0, 1, 3, 4, 2)
-    light = exponent.add_(dust.transpose(1, 2).unsqueeze(3)).mul_(-LN).exp_()
-    light.mul_(weights[:, :, None])
-    brightness = torch.exp(-LN * grey)[:, None, :, None]
+    basis = cast(Tensor, of.time_basis).flatten(1, 2)
+    weights = cast(Tensor, of.day_weights)[:, :, :, None]
+    wave_basis = of.wave_basis.flatten(0, 1)
+    by_time = basis @ (-LN * warp).permute(0, 3, 1, 2).reshape(n, n_time, c * n_wave)
+    by_time = by_time.view(n * n_slots, -1, n_wave)
+    exponent = (by_time @ wave_basis.mT).view(n, n_slots, -1, c, n_nodes)
+    light = exponent.add_(dust.transpose(1, 2).unsqueeze(2), alpha=-LN).exp_().mul_(weights)
+    brightness = torch.exp(-LN * grey)[:, None, None]
     flux = brightness * light.sum(-1)
     value, pull = _compare(of, flux)
     if not needed:
         return value, ()
-    d_grey = (pull * flux).sum((1, 3)).mul_(-LN)
+    d_grey = (pull * flux).sum((1, 2)).mul_(-LN)
     x = light.mul_((-LN * pull * brightness)[..., None])
-    d_dust = x.sum(3).transpose(1, 2)
-    d_along = (x.transpose(-1, -2) @ basis).permute(0, 1, 3, 2, 4)
-    d_warp = wave_basis.transpose(1, 2) @ d_along.reshape(n, n_slots * n_nodes, -1)
-    d_warp = d_warp.view(n, n_wave, c, n_time).transpose(1, 2)
+    d_dust = x.sum(2).transpose(1, 2)
+    d_time = (x.view(n * n_slots, -1, n_nodes) @ wave_basis).view(n, basis.shape[1], -1)
+    d_warp = (basis.mT @ d_time).view(n, n_time, c, n_wave).permute(0, 2, 3, 1)
     return value, (d_warp, d_dust, torch.zeros_like(tmax), d_grey)
 
 
 def _compare(of: Block, flux: Tensor) -> tuple[Tensor, Tensor]:
-    """-χ²/2 of model fluxes (B, F, C, T), shape (B, C), and its derivatives by them."""
-    value, precision = of.value[:, :, None], of.inverse_variance[:, :, None]
+    """-χ²/2 of model fluxes (B, F, T, C), shape (B, C), and its derivatives by them."""
+    value, precision = of.value[..., None], of.inverse_variance[..., None]
     if not of.magnitudes:
         residual = value - flux
         pull = residual * precision
-        return (residual * pull).sum((1, 3)).mul_(-0.5), pull
+        return (residual * pull).sum((1, 2)).mul_(-0.5), pull
     # Padding has no light, and its logarithm no gradient.
     flux = flux.clamp(min=LEAST_FLUX)
     residual = value - FLUXCAL_ZEROPOINT + flux.log() / LN
     pull = residual * precision
-    return (residual * pull).sum((1, 3)).mul_(-0.5), pull.mul_(-1 / LN).div_(flux)
+    return (residual * pull).sum((1, 2)).mul_(-0.5), pull.mul_(-1 / LN).div_(flux)
 
 
 def _time_functions(t: Tensor, knots: Tensor) -> tuple[Tensor, Tensor]:

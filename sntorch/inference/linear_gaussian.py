@@ -156,8 +156,8 @@ def _factorise(of: LinearGaussian, piece: _Piece, mixed: _Mixed) -> _Factors:
     square[..., k:, :k] = first[:, :, :k, f:].mT
     square[..., k:, k:] = (by_factor @ mixed.factor).view(c, e, n, e).transpose(1, 2)
     square.diagonal(dim1=-2, dim2=-1).add_(of.precision)
-    # A trajectory that diverges may come with values that are no numbers. The transpose of what
-    # is symmetric is in the order that LAPACK wants.
+    # A trajectory that diverges may come with values that are no numbers. What is symmetric is
+    # transposed into the order that LAPACK wants.
     root, _ = torch.linalg.cholesky_ex(square.mT)
     right = torch.cat([first[:, :, k:, :k], first[:, :, k:, f:]], -1).mT
     projected = solve_triangular(root, right, upper=False)
@@ -189,7 +189,7 @@ class _Solve(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        (noise,) = ctx.saved_tensors
+        noise = ctx.saved_tensors[0].contiguous()
         of, mixed = ctx.of, ctx.mixed
         needed = ctx.needs_input_grad[1] or ctx.needs_input_grad[2]
         total, by_noise = torch.zeros_like(mixed.both), torch.empty_like(noise)
@@ -212,14 +212,20 @@ def _adjoints(
     root, projected = found.root, found.projected
     direct, score = right.split([projected.shape[-1], noise.shape[-1]], -1)
     half = projected @ (of_left + of_left.mT).mul_(-0.5)
-    outer = noise @ score.mT
-    core = outer.tril() + outer.tril(-1).mT
-    core.diagonal(dim1=-2, dim2=-1).add_(of_log_det[..., None])
     change = direct + half
-    core = core + torch.cat([projected, change], -1) @ torch.cat([change, projected], -1).mT
-    square = solve_triangular(root.mT, core, upper=True)
+    outer = noise * score.mT if score.shape[-1] == 1 else noise @ score.mT
+    core = torch.where(_lower(outer), outer, outer.mT)
+    core.diagonal(dim1=-2, dim2=-1).add_(of_log_det[..., None])
+    left, right = (torch.cat(v, -1) for v in ([projected, change], [change, projected]))
+    core = core.flatten(0, 1).baddbmm_(left.flatten(0, 1), right.flatten(0, 1).mT)
+    square = solve_triangular(root.mT, core.view_as(outer).mT, upper=True)
     square = solve_triangular(root, square, upper=False, left=False).neg_()
     return square, solve_triangular(root.mT, change + half, upper=True)
+
+
+def _lower(square: Tensor) -> Tensor:
+    index = torch.arange(square.shape[-1], device=square.device)
+    return index[:, None] >= index
 
 
 def _mix_back(

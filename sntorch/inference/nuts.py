@@ -90,6 +90,7 @@ class Draws:
         z: Draws, shape (B, C, S, D).
         leapfrogs, divergences, accepted, depths: Sums over the S trajectories of a chain, shape
             (B, C).
+        energy: Minus the Hamiltonian where each trajectory began, shape (B, C, S).
     """
 
     z: Tensor
@@ -97,6 +98,7 @@ class Draws:
     divergences: Tensor
     accepted: Tensor
     depths: Tensor
+    energy: Tensor
 
 
 class BatchedSampler:
@@ -155,11 +157,12 @@ class BatchedSampler:
             progress: Called with the fraction of trajectories done, now and then.
         """
         z, step = self.z, self.step
-        results = Draws(z.new_empty(*z.shape[:2], n, z.shape[2]), *(_zero(z) for _ in range(4)))
+        results = _no_draws(z, n)
         left = torch.arange(len(z), device=z.device)
         density, coordinates = self.density, self.coordinates
         chains = self._begin(density, coordinates, z)
-        drawn = z.new_empty(*z.shape[:2], n + 1, z.shape[2])
+        # Draws, the energy beside each.
+        drawn = z.new_empty(*z.shape[:2], n + 1, z.shape[2] + 1)
         every_step = 0
         while True:
             chains, step, drawn = self._advance(density, coordinates, chains, step, drawn, adapt)
@@ -357,12 +360,13 @@ class BatchedSampler:
     ) -> None:
         """Keep the draws of objects whose chains are all done."""
         n = results.z.shape[2]
-        flat = coordinates.outside(drawn[:, :, :n].flatten(1, 2))
+        flat = coordinates.outside(drawn[:, :, :n, :-1].flatten(1, 2))
         results.z[index] = flat.view(*drawn.shape[:2], n, -1)
+        results.energy[index] = drawn[:, :, :n, -1]
         for name in ("leapfrogs", "divergences", "accepted", "depths"):
             total = getattr(chains, name)
             # Chains that waited for others ran on: the sums are brought back to n trajectories.
-            getattr(results, name)[index] = total * (n / chains.finished)
+            getattr(results, name)[index] = total * (n / chains.finished.to(total))
 
     def _uniform(self, like: Tensor) -> Tensor:
         return torch.rand(
@@ -401,11 +405,18 @@ def _rotation(
     return torch.stack([x, gradient, half + 0.5 * size * (gradient + x)], 2), value
 
 
+def _no_draws(z: Tensor, n: int) -> Draws:
+    """Room for n draws of every chain."""
+    shape = *z.shape[:2], n
+    sums = {name: _zero(z) for name in ("leapfrogs", "divergences", "accepted", "depths")}
+    return Draws(z.new_empty(*shape, z.shape[2]), **sums, energy=z.new_empty(shape))
+
+
 def _record(drawn: Tensor, c: Chains, over: Tensor) -> Tensor:
     """Write the draws of trajectories that are over; the last column takes all others."""
     n = drawn.shape[2] - 1
     slot = torch.where(over & (c.finished < n), c.finished, n)[:, :, None, None]
-    place = c.proposal[:, :, X, None]
+    place = torch.cat([c.proposal[:, :, X], c.energy[..., None]], -1)[:, :, None]
     return drawn.scatter_(2, slot.expand_as(place), place)
 
 

@@ -1,0 +1,236 @@
+"""Long runs of NUTS on a hierarchical posterior: warm-up, blocks of draws, resume, and a watcher.
+
+Chains run a block of trajectories at a time. After each block everything that the next one
+depends on goes to disk (draws, step sizes, coordinates, the random numbers' state): a killed run
+goes on at its last block and gives the same chain, bit by bit, as one that was not killed.
+
+Warm-up: step sizes learn all the time; at the ends of ``WINDOWS`` the coordinates take the mean
+and covariance of all chains' draws in the window, drawn to what they were before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from sntorch.errors import ConfigError, check_number
+from sntorch.inference.adaptation import StepSize
+from sntorch.inference.chunks import ChunkStore
+from sntorch.inference.hierarchical import Conditional
+from sntorch.inference.nuts import BatchedSampler, Draws
+
+# Fractions of the warm-up at which the coordinates learn.
+WINDOWS = (0.1, 0.25, 0.45, 0.7)
+# The covariance before a window counts as so many draws, in units of the number of variables.
+BELIEF = 0.5
+OWN_BELIEF = 50.0
+SUMS = ("leapfrogs", "divergences", "accepted", "depths")
+FIRST_STEP = 0.25
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How long and how.
+
+    Attributes:
+        chains, warmup, draws: Chains, warm-up trajectories and kept draws of each.
+        block: Trajectories between two checkpoints.
+        target_accept: Mean acceptance probability to adapt to.
+        max_tree_depth: Doublings of a trajectory at most.
+        seed: Of all random numbers.
+
+    Raises:
+        ConfigError: A value that is not accepted.
+    """
+
+    chains: int = 4
+    warmup: int = 500
+    draws: int = 500
+    block: int = 25
+    target_accept: float = 0.8
+    max_tree_depth: int = 8
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        least = {"chains": 1, "warmup": 4, "draws": 4, "block": 1, "max_tree_depth": 1, "seed": 0}
+        for name, value in least.items():
+            check_number(name, getattr(self, name), whole=True)
+            if getattr(self, name) < value:
+                raise ConfigError(f"{name}={getattr(self, name)}: at least {value} is accepted")
+        check_number("target_accept", self.target_accept)
+        if not 0 < self.target_accept < 1:
+            raise ConfigError(f"target_accept={self.target_accept}: between 0 and 1 is accepted")
+
+
+@dataclass(frozen=True, eq=False)
+class BlockOfDraws:
+    """What a block gave.
+
+    Attributes:
+        index: Its number.
+        warming: Whether it belongs to the warm-up.
+        done: Fraction of all trajectories that are over.
+        z: Draws, shape (C, n, D).
+        energy: shape (C, n).
+        leapfrogs, divergences, accepted, depths: Sums over the block, shape (C,).
+        step_size: shape (C,).
+    """
+
+    index: int
+    warming: bool
+    done: float
+    z: Tensor
+    energy: Tensor
+    leapfrogs: Tensor
+    divergences: Tensor
+    accepted: Tensor
+    depths: Tensor
+    step_size: Tensor
+
+
+def long_run(
+    begin: Callable[[torch.Generator], Conditional],
+    settings: RunSettings,
+    device: torch.device,
+    store: ChunkStore | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Iterator[BlockOfDraws]:
+    """Blocks of draws, warm-up included; finished ones are read back from the store.
+
+    Args:
+        begin: Makes the first coordinates, whose standard-normal draws the chains begin at.
+        settings: How long and how.
+        device: Of the density.
+        store: Where blocks are kept.
+        progress: Called with the fraction done, now and then.
+    """
+    generator = torch.Generator(device=device).manual_seed(settings.seed)
+    coordinates = begin(generator)
+    x = torch.randn(
+        (1, settings.chains, coordinates.density.dim),
+        generator=generator,
+        dtype=coordinates.mean.dtype,
+        device=device,
+    )
+    sampler = BatchedSampler(
+        coordinates.density,
+        coordinates,
+        coordinates.outside(x),
+        generator,
+        settings.target_accept,
+        settings.max_tree_depth,
+        FIRST_STEP,
+        rotate=True,
+    )
+    plan, total = _plan(settings), settings.warmup + settings.draws
+    window: list[Tensor] = []
+    past = 0
+    for index, (n, warming, learn) in enumerate(plan):
+        found = store.load(index) if store is not None else None
+        if found is not None:
+            draws = _restore(sampler, found[0])
+        else:
+            draws = sampler.run(n, adapt=warming, progress=_within(progress, past, n, total))
+        window.append(draws.z[0])
+        if learn and found is None:
+            sampler.use(learned(_current(sampler), torch.cat(window, 1)))
+        if learn:
+            window = []
+        past += n
+        if found is None and store is not None:
+            store.save(index, _state(sampler, draws), {"warming": warming})
+        yield _block(index, warming, past / total, sampler, draws)
+
+
+def learned(coordinates: Conditional, z: Tensor) -> Conditional:
+    """Coordinates with the mean and covariance of draws (C, n, D), drawn to what they were."""
+    x = coordinates.inside(z.flatten(0, 1)[None])[0]
+    shared, own = coordinates.density.split(x)
+    n, size = shared.shape
+    mean = shared.mean(0)
+    centred = shared - mean
+    identity = torch.eye(size, dtype=x.dtype, device=x.device)
+    belief = BELIEF * size
+    covariance = (centred.T @ centred + belief * identity) / (n + belief)
+    factor, failed = torch.linalg.cholesky_ex(covariance)
+    if int(failed) or not torch.isfinite(factor).all():
+        return coordinates
+    weight = n / (n + OWN_BELIEF)
+    own_mean = weight * own.mean(1)
+    own_scale = (weight * own.var(1, unbiased=False) + 1 - weight).sqrt()
+    return Conditional(
+        coordinates.density,
+        coordinates.mean + coordinates.scale_tril @ mean,
+        coordinates.scale_tril @ factor,
+        coordinates.own_mean + coordinates.own_scale * own_mean,
+        coordinates.own_scale * own_scale,
+    )
+
+
+def _plan(settings: RunSettings) -> list[tuple[int, bool, bool]]:
+    """Trajectories of each block, whether it warms up, and whether coordinates learn after it."""
+    ends = sorted({max(round(share * settings.warmup), 1) for share in WINDOWS})
+    plan, done = [], 0
+    while done < settings.warmup:
+        end = next((e for e in ends if e > done), settings.warmup)
+        n = min(settings.block, end - done)
+        done += n
+        plan.append((n, True, done in ends and done < settings.warmup))
+    while done < settings.warmup + settings.draws:
+        n = min(settings.block, settings.warmup + settings.draws - done)
+        done += n
+        plan.append((n, False, False))
+    return plan
+
+
+def _current(sampler: BatchedSampler) -> Conditional:
+    assert isinstance(sampler.coordinates, Conditional)
+    return sampler.coordinates
+
+
+def _state(sampler: BatchedSampler, draws: Draws) -> dict[str, Tensor]:
+    """All that the next block depends on, and the block's results."""
+    coordinates = _current(sampler)
+    return {
+        **{f"draws_{f.name}": getattr(draws, f.name) for f in fields(draws)},
+        **{f"step_{f.name}": getattr(sampler.step, f.name) for f in fields(sampler.step)},
+        "mean": coordinates.mean,
+        "scale_tril": coordinates.scale_tril,
+        "own_mean": coordinates.own_mean,
+        "own_scale": coordinates.own_scale,
+        "random": sampler.generator.get_state(),
+    }
+
+
+def _restore(sampler: BatchedSampler, state: dict[str, Tensor]) -> Draws:
+    """Bring a sampler to a saved state; the block's results."""
+    device = sampler.z.device
+    moved = {k: v if k == "random" else v.to(device) for k, v in state.items()}
+    draws = Draws(**{f.name: moved[f"draws_{f.name}"] for f in fields(Draws)})
+    sampler.z = draws.z[:, :, -1]
+    sampler.step = StepSize(**{f.name: moved[f"step_{f.name}"] for f in fields(StepSize)})
+    names = ("mean", "scale_tril", "own_mean", "own_scale")
+    sampler.coordinates = Conditional(
+        _current(sampler).density, **{name: moved[name] for name in names}
+    )
+    sampler.generator.set_state(moved["random"])
+    return draws
+
+
+def _block(
+    index: int, warming: bool, done: float, sampler: BatchedSampler, draws: Draws
+) -> BlockOfDraws:
+    sums = {name: getattr(draws, name)[0] for name in SUMS}
+    size = sampler.step.average.exp()[0]
+    return BlockOfDraws(index, warming, done, draws.z[0], draws.energy[0], **sums, step_size=size)
+
+
+def _within(
+    progress: Callable[[float], None] | None, past: int, n: int, total: int
+) -> Callable[[float], None] | None:
+    if progress is None:
+        return None
+    return lambda part: progress((past + part * n) / total)
