@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from sntorch.bayesn.observations import Observations
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.light_curve import LightCurve
 from sntorch.physics.extinction import fitzpatrick99
+from sntorch.physics.photometry import FLUXCAL_ZEROPOINT, LN, make_integrator
 from sntorch.physics.sed import SEDModel
 from sntorch.physics.splines import spline_matrix
 
@@ -187,3 +190,112 @@ def test_no_observations_give_a_likelihood_of_one(t21):
     likelihood = Likelihood(t21, observations, SHIFT)
     p = {k: v.detach() for k, v in points(t21).items()}
     assert bool((likelihood(*arguments(t21, likelihood, p)) == 0).all())
+
+
+# ---- magnitudes, and a time of peak that is held ----
+
+
+def bright(observations):
+    """Without fluxes that have no magnitude."""
+    mask = observations.mask & (observations.flux > 0)
+    return replace(observations, mask=mask)
+
+
+def law(sed, observations, warp, dust, grey, tmax, magnitudes, integrator="quadrature"):
+    """ln L of one chain by an integrator and ``torch.distributions``; dust is (A_V, R_V)."""
+    o = observations
+    phase = (o.phase - tmax[:, None, None]).flatten(1)
+    band = o.band[:, :, None].expand_as(o.phase).flatten(1)
+    integrate = make_integrator(integrator, sed.surface, o.bands, o.redshift, o.mwebv)
+    flux = integrate(phase, band, warp, *dust) * torch.exp(-LN * grey)[:, None]
+    flux = torch.where(o.mask, flux.view_as(o.phase), 1.0)
+    seen, error = o.flux, o.flux_err
+    if magnitudes:
+        seen = torch.where(o.mask, seen, 1.0)
+        error = error / (LN * seen)
+        flux, seen = (FLUXCAL_ZEROPOINT - f.log() / LN for f in (flux, seen))
+    found = torch.distributions.Normal(flux, error).log_prob(seen)
+    return torch.where(o.mask, found, 0.0).sum((1, 2))
+
+
+@pytest.fixture(scope="module", params=BANDS)
+def brighter(request):
+    sed = SEDModel.from_name(request.param)
+    _, observations = observed(sed, BANDS[request.param], first=-9.0)
+    return sed, bright(observations)
+
+
+@pytest.mark.parametrize("shift", [SHIFT, None], ids=["free", "held"])
+@pytest.mark.parametrize("magnitudes", [True, False], ids=["magnitude", "flux"])
+def test_magnitudes_and_a_held_peak(brighter, magnitudes, shift):
+    """Value and every derivative, those of magnitudes by autograd of the fluxes' logarithm."""
+    sed, observations = brighter
+    likelihood = Likelihood(sed, observations, shift, magnitudes)
+    p = points(sed)
+    if shift is None:
+        p["tmax"] = torch.zeros_like(p["tmax"]).requires_grad_()
+    warp, dust, tmax, grey = arguments(sed, likelihood, p)
+    found = likelihood(warp, dust, tmax, grey)
+    wanted = torch.stack(
+        [
+            law(
+                sed,
+                observations,
+                warp[:, c],
+                (p["av"][:, c], p["rv"][:, c]),
+                grey[:, c],
+                tmax[:, c],
+                magnitudes,
+            )
+            for c in range(CHAINS)
+        ],
+        1,
+    )
+    assert torch.allclose(found, wanted, rtol=1e-10)
+    weight = torch.linspace(1, 2, N * CHAINS, dtype=torch.float64).view(N, CHAINS)
+    weight = weight / wanted.detach().abs()
+    names = [name for name in p if name != "tmax" or shift is not None]
+    ours, theirs = (
+        torch.autograd.grad((weight * value).sum(), [p[k] for k in names], retain_graph=True)
+        for value in (found, wanted)
+    )
+    for name, one, other in zip(names, ours, theirs, strict=True):
+        assert close(one, other), name
+
+
+def test_a_held_peak_is_a_free_one_at_zero(brighter):
+    sed, observations = brighter
+    p = {k: v.detach() for k, v in points(sed).items()} | {"tmax": torch.zeros(N, CHAINS).double()}
+    for magnitudes in (True, False):
+        held, free = (Likelihood(sed, observations, s, magnitudes) for s in (None, SHIFT))
+        given = arguments(sed, held, p)
+        assert torch.allclose(held(*given), free(*given), rtol=1e-11)
+        index = torch.tensor([2, 0])
+        part = held.take(index)
+        chosen = [value[index] for value in given]
+        assert torch.allclose(part(*chosen), held(*given)[index], rtol=1e-12)
+
+
+@pytest.mark.parametrize("magnitudes", [True, False])
+def test_the_grid_says_nearly_the_same(t21, magnitudes):
+    """At the errors of these observations, 5 %, the quadrature's own are of no account."""
+    _, observations = observed(t21, BANDS["t21"], first=-9.0)
+    observations = bright(observations)
+    likelihood = Likelihood(t21, observations, None, magnitudes)
+    p = {k: v.detach() for k, v in points(t21).items()} | {"tmax": torch.zeros(N, CHAINS).double()}
+    p["epsilon"] *= 0.5
+    warp, dust, tmax, grey = arguments(t21, likelihood, p)
+    found = likelihood(warp, dust, tmax, grey)
+    for c in range(CHAINS):
+        given = warp[:, c], (p["av"][:, c], p["rv"][:, c]), grey[:, c], tmax[:, c], magnitudes
+        wanted = law(t21, observations, *given, integrator="grid")
+        assert torch.allclose(found[:, c], wanted, rtol=1e-3, atol=1e-2)
+
+
+def test_a_flux_that_is_not_positive_counts_as_a_flux_only(t21):
+    _, observations = observed(t21, BANDS["t21"], first=-9.0)
+    flux = torch.where(observations.mask, -5.0, observations.flux)
+    negative = replace(observations, flux=flux)
+    p = {k: v.detach() for k, v in points(t21).items()}
+    likelihood = Likelihood(t21, negative, SHIFT)
+    assert bool(likelihood(*arguments(t21, likelihood, p)).isfinite().all())

@@ -182,6 +182,44 @@ def test_checkpoints_are_those_of_the_subtrees_that_end_in_a_leaf():
         assert max(kept) < depth
 
 
+# ---- drifting along a circle ----
+
+
+@pytest.mark.parametrize("step", [0.3, 0.9, 2.5])
+def test_a_rotation_keeps_the_energy_of_a_standard_normal(step):
+    target = normal(torch.zeros(3, 4).double(), torch.eye(4).double().expand(3, 4, 4))
+    found = sampler_of(target, step_size=step, rotate=True).run(10)
+    assert float((found.accepted / 10 - 1).abs().max()) < 1e-12
+    straight = sampler_of(target, step_size=step).run(10)
+    assert float((straight.accepted / 10 - 1).abs().max()) > 1e-6
+
+
+def test_rotations_sample_correlated_normals_from_rough_coordinates():
+    mean, factor = means(3, 4), factors(3, 4)
+    sd = torch.linalg.norm(factor, dim=2)
+    many = [repeated(tensor, 20) for tensor in (mean, factor, sd)]
+    rough = Affine(many[0] + 0.5 * many[2], torch.diag_embed(many[2]))
+    found = sampled(normal(*many[:2]), rough, warmup=60, draws=60, rotate=True)
+    assert_moments(found.z, mean, sd.square())
+    centred = found.z - many[0][:, None, None]
+    assert_mean(centred[..., 0] * centred[..., 3], (factor[:, 0] * factor[:, 3]).sum(1))
+
+
+def test_rotations_sample_a_skewed_density():
+    shape = torch.tensor([[1.0, 2.0], [5.0, 1.5]], dtype=torch.float64)
+    found = sampled(log_gamma(repeated(shape, 50)), warmup=60, draws=60, rotate=True)
+    assert_moments(found.z, torch.digamma(shape), torch.polygamma(1, shape))
+
+
+def test_in_good_coordinates_rotations_take_longer_steps():
+    mean, factor = means(10, 12), factors(10, 12)
+    target, good = normal(mean, factor), Affine(mean, 1.1 * factor)
+    turning, straight = (
+        sampled(target, good, warmup=25, draws=10, rotate=rotate) for rotate in (True, False)
+    )
+    assert float(turning.leapfrogs.mean()) < 0.8 * float(straight.leapfrogs.mean())
+
+
 @pytest.mark.slow
 def test_agrees_with_pyros_sampler():
     shape = torch.tensor([1.0, 2.0, 5.0], dtype=torch.float64)

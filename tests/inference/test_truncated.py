@@ -17,6 +17,8 @@ from sntorch.inference.truncated import (
     ZeroTruncatedMultivariateNormal,
     ZeroTruncatedNormal,
     truncated_quantile,
+    truncated_score,
+    truncated_score_inverse,
 )
 
 RATIOS = (-30.0, -20.5, -19.5, -8.0, -1.0, 0.0, 0.5, 3.0, 8.0)
@@ -161,3 +163,71 @@ def test_support():
     assert not bool(law.support.check(x).any())
     with pytest.raises(ValueError, match="scale"):
         ZeroTruncatedNormal(tensor(0.0), tensor(-1.0), validate_args=True)
+
+
+# ---- scores ----
+
+SCORE_RATIOS = (-8.0, -5.0, -1.0, 0.0, 0.5, 3.0, 8.0, 20.0, 40.0)
+
+
+@pytest.mark.parametrize("ratio", SCORE_RATIOS)
+def test_score_is_scipys_quantile(ratio):
+    x = torch.linspace(-5, 5, 41, dtype=torch.float64)
+    found, _ = truncated_score(x, tensor(ratio))
+    law = scipys(ratio, 1.0)
+    # Each tail by its own probability.
+    low, high = law.ppf(stats.norm.cdf(x)), law.isf(stats.norm.sf(x))
+    wanted = np.where(x < 0, low, high)
+    np.testing.assert_allclose((ratio + found).numpy(), wanted, rtol=1e-7, atol=1e-12)
+
+
+@settings(deadline=None, max_examples=200)
+@given(ratio=st.floats(-8, 40), x=st.floats(-6, 6))
+def test_score_there_and_back(ratio, x):
+    w, _ = truncated_score(tensor(x), tensor(ratio))
+    assert bool(w.isfinite().all())
+    assert float(w) > -ratio - 1e-9
+    # Near the edge the probability's last digit is all that is left.
+    digits = 1e-14 / max(math.exp(-0.5 * x * x) * stats.norm.cdf(ratio), 1e-300)
+    if abs(x) < 5 and ratio > -5:
+        assert float(truncated_score_inverse(w, tensor(ratio))) == pytest.approx(
+            x, abs=1e-7 + digits
+        )
+
+
+@pytest.mark.parametrize("ratio", SCORE_RATIOS)
+def test_slope_and_gradient_of_the_score(ratio):
+    x, at = torch.linspace(-4, 4, 9).double().requires_grad_(), tensor(ratio).requires_grad_()
+    w, log_slope = truncated_score(x, at)
+    (slope,) = torch.autograd.grad(w.sum(), x, retain_graph=True)
+    np.testing.assert_allclose(slope.log().detach(), log_slope.detach(), rtol=1e-6, atol=1e-6)
+    assert bool((w.diff() > 0).all())
+    step = 1e-5
+    for index, point in enumerate((x, at)):
+        for result in (0, 1):
+            value = truncated_score(x, at)[result].sum()
+            (found,) = torch.autograd.grad(value, point)
+            given = [x.detach(), at.detach()]
+            moved = []
+            for sign in (1, -1):
+                there = list(given)
+                there[index] = there[index] + sign * step
+                moved.append(truncated_score(*there)[result].sum())
+            wanted = float(moved[0] - moved[1]) / (2 * step)
+            assert float(found.sum()) == pytest.approx(wanted, rel=1e-5, abs=1e-5)
+
+
+def test_far_from_the_edge_a_score_is_the_number_itself():
+    x = torch.linspace(-8, 8, 33, dtype=torch.float64)
+    w, log_slope = truncated_score(x, tensor(40.0))
+    assert torch.allclose(w, x, atol=1e-9)
+    assert torch.allclose(log_slope, torch.zeros_like(x), atol=1e-7)
+
+
+def test_scores_broadcast_and_extreme_numbers_stay_numbers():
+    x = tensor(-30.0, -9.0, 0.0, 9.0, 30.0)
+    ratio = tensor(*SCORE_RATIOS)[:, None]
+    w, log_slope = truncated_score(x, ratio)
+    assert w.shape == log_slope.shape == (len(SCORE_RATIOS), 5)
+    assert not bool(w.isnan().any())
+    assert bool((w.diff(dim=1) >= 0).all())
