@@ -29,7 +29,8 @@ from sntorch.inference.hierarchical import HierarchicalDensity, Shared
 from sntorch.physics.extinction import DustCurve
 from sntorch.physics.sed import residual_surface
 
-# Supernovae of a block times chains: large enough that calls cost little, small enough for caches.
+# Supernovae of a block times chains: large enough that calls cost little. What has to fit a cache
+# is cut once more, by the likelihood and by ``LinearGaussian``.
 BLOCK = 2000
 REFERENCE_AV = 0.1
 REFERENCE_RV = 3.0
@@ -55,6 +56,7 @@ class JointDensity:
         model: The model.
         reference: Around what to linearise for the coordinates; default: the SED model's mean.
         block: Supernovae times chains done at once.
+        threads: Blocks there are at least, so that every thread has one.
 
     Attributes:
         sites: Shared parameters in order.
@@ -63,9 +65,13 @@ class JointDensity:
     """
 
     def __init__(
-        self, model: HierarchicalModel, reference: Reference | None = None, block: int = BLOCK
+        self,
+        model: HierarchicalModel,
+        reference: Reference | None = None,
+        block: int = BLOCK,
+        threads: int = 1,
     ) -> None:
-        self.model, self.block = model, block
+        self.model, self.block, self.threads = model, block, threads
         sample = model.sample
         self.size = len(sample)
         shift = TMAX_RANGE if model.free_tmax else None
@@ -93,7 +99,7 @@ class JointDensity:
         """All supernovae, in the order in which the likelihood takes them."""
         if n_chains not in self._blocks:
             order = self.likelihood.used.argsort(stable=True)
-            count = max(round(self.size * n_chains / self.block), 1)
+            count = max(round(self.size * n_chains / self.block), self.threads)
             self._blocks[n_chains] = [
                 ObjectBlock(self, rows) for rows in order.tensor_split(count) if len(rows)
             ]
@@ -295,7 +301,7 @@ class ObjectBlock:
 
 def density(model: HierarchicalModel, threads: int = 1, **how: Any) -> HierarchicalDensity:
     """A model's joint density, ready for a sampler."""
-    return HierarchicalDensity(JointDensity(model, **how), threads)
+    return HierarchicalDensity(JointDensity(model, threads=threads, **how), threads)
 
 
 def _warp(shared: Shared, own: Own, group: Tensor | None) -> Tensor:

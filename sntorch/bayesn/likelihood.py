@@ -256,7 +256,8 @@ def _value_at_rest(
     by_time = basis @ (-LN * warp).permute(0, 3, 1, 2).reshape(n, n_time, c * n_wave)
     by_time = by_time.view(n * n_slots, -1, n_wave)
     exponent = (by_time @ wave_basis.mT).view(n, n_slots, -1, c, n_nodes)
-    light = exponent.add_(dust.transpose(1, 2).unsqueeze(2), alpha=-LN).exp_().mul_(weights)
+    of_slot = dust.transpose(1, 2).contiguous().unsqueeze(2)
+    light = exponent.add_(of_slot, alpha=-LN).exp_().mul_(weights)
     brightness = torch.exp(-LN * grey)[:, None, None]
     flux = brightness * light.sum(-1)
     value, pull = _compare(of, flux)
