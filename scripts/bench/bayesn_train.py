@@ -102,7 +102,9 @@ def job_recovery(folder: Path, number: int, threads: int) -> None:
     real = HierarchicalModel(foundation(), TrainedSED(sed), GlobalRV())
     sample, _ = simulate_sample(real, truth, seed=100 + number)
     model = HierarchicalModel(sample, TrainedSED(sed), GlobalRV())
-    settings = TrainingSettings(chains=2, warmup=300, draws=300, seed=number, threads=threads)
+    settings = TrainingSettings(
+        warmup=120, draws=130, seed=number, threads=threads, target_accept=0.7
+    )
     begun = time.perf_counter(), time.process_time()
     trained = train(model, settings, folder / "chains" / f"recovery_{number}", _watch)
     seconds = time.perf_counter() - begun[0], time.process_time() - begun[1]
@@ -122,13 +124,13 @@ def job_dust(folder: Path, number: int) -> None:
     sample, _ = simulate_sample(real, truth, seed=number)
     model = HierarchicalModel(sample, FixedSED(sed), population)
     settings = TrainingSettings(
-        chains=2, warmup=200, draws=250, seed=number, svi_iterations=100, keep="scalars"
+        chains=8, warmup=80, draws=50, seed=number, svi_iterations=100, keep="scalars"
     )
     begun = time.perf_counter(), time.process_time()
     trained = train(model, settings)
     seconds = time.perf_counter() - begun[0], time.process_time() - begun[1]
     result = keep(trained, sed, path, seconds, truth)
-    thinned = {name: trained.draws[name][:, :: 2 * 250 // RANKS].flatten() for name in RANKED}
+    thinned = {name: trained.draws[name][:, :: 8 * 50 // RANKS].flatten() for name in RANKED}
     result["rank"] = {k: int((v < truth[k]).sum()) for k, v in thinned.items()}
     path.write_text(json.dumps(result))
 

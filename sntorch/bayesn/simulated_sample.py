@@ -15,7 +15,6 @@ from torch import Tensor
 
 from sntorch.bayesn.hierarchy import TMAX_RANGE, HierarchicalModel, population_rv
 from sntorch.bayesn.training_sample import TrainingSample
-from sntorch.physics.photometry import LN
 
 
 def prior_values(model: HierarchicalModel, seed: int) -> dict[str, Tensor]:

@@ -185,7 +185,7 @@ class _Job:
         tell: Callable[[str, float], None],
     ) -> None:
         self.model, self.settings, self.tell = model, settings, tell
-        self.hierarchy = JointDensity(model)
+        self.hierarchy = JointDensity(model, threads=settings.threads)
         self.density = HierarchicalDensity(self.hierarchy, settings.threads)
         self.device = model.sed.w0.device
         self.seconds: dict[str, tuple[float, float]] = {}
