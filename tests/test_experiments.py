@@ -1,4 +1,4 @@
-"""Every experiment is composed and run for one tiny epoch; resuming gives the same weights."""
+"""Every experiment is run by its verb, in little time; resuming gives the same weights."""
 
 from __future__ import annotations
 
@@ -6,20 +6,35 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from omegaconf import OmegaConf
 
+from sntorch.cli.config import compose_config
 from sntorch.cli.entry import config_dir
+from sntorch.cli.experiments import verb_of
+from sntorch.cli.main import VERBS
+from sntorch.data.io import write
+from sntorch.data.light_curve import LightCurve, LightCurves
+from sntorch.physics.cosmology import Cosmology
+from sntorch.physics.sed import SEDModel
 
-EXPERIMENTS = sorted(
-    p.stem for p in (Path(__file__).parents[1] / "conf" / "experiment").glob("*.yaml")
-)
+CONFIGS = Path(__file__).parents[1] / "conf" / "experiment"
+EXPERIMENTS = sorted(p.stem for p in CONFIGS.glob("*.yaml"))
 FEW = [f"data.{part}.n=40" for part in ("light_curves", "validation", "test")]
 
 
+# With an SED that is learnt.
+TRAINED = {"t21", "m20", "pop_rv"}
+
+
 def train(folder, *overrides):
-    command = [sys.executable, "-m", "sntorch.cli.main", "train", *overrides]
+    return call(folder, "train", *overrides)
+
+
+def call(folder, *arguments):
+    command = [sys.executable, "-m", "sntorch.cli.main", *arguments]
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-3000:]
     return result.stdout
@@ -30,11 +45,20 @@ def foundation(request):
 
 
 def of_simulated_data(name):
-    config = Path(__file__).parents[1] / "conf" / "experiment" / f"{name}.yaml"
-    return "/data: simulated" in config.read_text()
+    return "/data: simulated" in (CONFIGS / f"{name}.yaml").read_text()
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+def experiments_of(verb):
+    return [name for name in EXPERIMENTS if verb_of(CONFIGS / f"{name}.yaml") == verb]
+
+
+def test_every_experiment_names_its_verb():
+    named = [*experiments_of("train"), *experiments_of("train-bayesn")]
+    assert sorted(named) == EXPERIMENTS
+    assert set(VERBS) >= {"train", "train-bayesn"}
+
+
+@pytest.mark.parametrize("name", experiments_of("train"))
 def test_one_tiny_epoch(name, tmp_path, request):
     # Only real data need the shared folder: without it the other experiments are tested still.
     data = FEW if of_simulated_data(name) else [f"files={foundation(request)}"]
@@ -44,6 +68,67 @@ def test_one_tiny_epoch(name, tmp_path, request):
     assert (run / "metrics.json").is_file()
     assert list((run / "tensorboard").glob("events*"))
     assert (run / ".hydra" / "config.yaml").is_file()
+
+
+@pytest.fixture(scope="module")
+def supernovae(tmp_path_factory):
+    """A dozen simulated ones in optical and near-infrared bands, in hosts of all masses."""
+    bands = ("cspb", "ps1::g", "ps1::r", "ps1::i", "ps1::z", "cspys", "cspjs", "csphs")
+    sed, rng, curves = SEDModel.from_name("m20"), np.random.default_rng(0), []
+    for i, z in enumerate(np.linspace(0.015, 0.04, 12)):
+        phase = np.sort(rng.uniform(-9, 38, 6))
+        drawn = {"theta": rng.normal(), "av": rng.exponential(0.2), "redshift": z}
+        distance = float(Cosmology().distmod(z)) + 0.1 * rng.normal()
+        flux = sed.flux(phase, bands, distmod=distance, **drawn).numpy()
+        curve = LightCurve.from_arrays(
+            f"SN{i}",
+            np.tile(57000 + phase * (1 + z), len(bands)),
+            (flux * (1 + 0.03 * rng.normal(size=flux.shape))).ravel(),
+            0.03 * flux.ravel(),
+            np.repeat(bands, len(phase)),
+            redshift=z,
+            redshift_err=1e-4,
+            mwebv=0.03,
+            peak_mjd=57000.0,
+            meta={"HOSTGAL_LOGMASS": 9.4 + 0.1 * i},
+        )
+        curves.append(curve)
+    path = tmp_path_factory.mktemp("supernovae") / "sne.parquet"
+    write(LightCurves(curves), path)
+    return path
+
+
+# SNe are few, so M20's knots beyond the last band are left out.
+KNOTS = {"m20": "wave_knots=[3000,4300,6200,8700,12400,18500]"}
+TINY = {
+    "mode_iterations": 4,
+    "svi_iterations": 4,
+    "svi_draws": 2,
+    "chains": 2,
+    "warmup": 4,
+    "draws": 4,
+    "max_tree_depth": 2,
+}
+
+
+def test_two_names_of_one_experiment():
+    one, other = (compose_config("train_bayesn", [f"experiment={n}"]) for n in ("pop_rv", "popRV"))
+    assert one == other
+
+
+@pytest.mark.parametrize("name", sorted({*experiments_of("train-bayesn")} - {"popRV"}))
+def test_few_draws_of_few_supernovae(name, supernovae, tmp_path):
+    tiny = [f"training.{key}={value}" for key, value in TINY.items()]
+    knots = [KNOTS[name]] if name in KNOTS else []
+    arguments = [f"experiment={name}", "data=files", f"files={supernovae}", *knots, *tiny]
+    out = call(tmp_path, "train-bayesn", *arguments)
+    run = tmp_path / out.strip().splitlines()[-1]
+    assert run.parent.parent == tmp_path / "outputs"
+    assert (run / "report.md").is_file()
+    assert (run / "summary.csv").is_file()
+    assert (run / "figures" / "population.png").is_file()
+    assert (run / "figures" / "surfaces.png").is_file() == (name in TRAINED)
+    assert (run / "BAYESN.YAML").is_file() or "split" in name
 
 
 def test_generated_snana_files_are_read_by_us_and_by_sncosmo(tmp_path, shared):

@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     copy = actions.add_parser("copy", help="copy all configs to a folder of yours")
     copy.add_argument("folder", type=Path)
     show = actions.add_parser("print", help="print a composed config")
-    show.add_argument("name", help="train, generate, simulate, evaluate")
+    show.add_argument("name", help="train, generate, simulate, fit, train-bayesn, evaluate")
     show.add_argument("overrides", nargs="*")
     options = parser.parse_args(sys.argv[1:] if argv is None else argv)
     if options.action == "copy":
@@ -52,6 +52,7 @@ def compose_config(name: str, overrides: Sequence[str] = ()) -> DictConfig:
     """The config ``name`` with overrides, for use from Python."""
     from hydra import compose, initialize_config_dir
 
+    name = name.replace("-", "_")
     if not (config_dir() / f"{name}.yaml").is_file():
         names = sorted(p.stem for p in config_dir().glob("*.yaml"))
         raise ConfigError(f"no config {name!r}; there are {', '.join(names)}")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sntorch.cli.experiments import check_verb
 from sntorch.errors import ConfigError, SntorchError
 
 USER_ERROR = 2
@@ -38,16 +39,19 @@ def hydra_main(config_name: str) -> Callable[[Callable[[Any], Any]], Callable[[]
             os.environ["HYDRA_FULL_ERROR"] = "1"
             import hydra
 
+            verb, folder = config_name.replace("_", "-"), config_dir()
+            guarded(functools.partial(check_verb, verb, sys.argv[1:], folder))
+
             # A user's error ends inside the task, before Hydra adds lines of its own to it.
             @functools.wraps(task)
             def job(cfg: Any) -> None:
                 guarded(functools.partial(_use_threads, cfg.get("threads")))
                 guarded(functools.partial(task, cfg))
 
-            folder = str(config_dir())
-            guarded(
-                hydra.main(version_base="1.3", config_path=folder, config_name=config_name)(job)
+            decorated = hydra.main(
+                version_base="1.3", config_path=str(folder), config_name=config_name
             )
+            guarded(decorated(job))
 
         return main
 

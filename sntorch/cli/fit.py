@@ -8,9 +8,15 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sntorch.atomic import atomic_write
+from sntorch.cli.bayesn_runs import (
+    given_light_curves,
+    output_folder,
+    published_model,
+    write_config,
+    write_figures,
+)
 from sntorch.cli.entry import hydra_main, whole_number
-from sntorch.errors import ConfigError, DataError
+from sntorch.errors import DataError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,9 +27,6 @@ if TYPE_CHECKING:
     from sntorch.bayesn.preparation import Prepared
 
 log = logging.getLogger(__name__)
-
-MODELS = "bayesn/t21, bayesn/m20, bayesn/w22, bayesn/yaml"
-CONFIG = "config.yaml"
 
 
 @hydra_main("fit")
@@ -44,11 +47,8 @@ def fit(cfg: DictConfig, folder: Path) -> DataFrame:
         cfg: The composed ``fit`` config.
         folder: Where everything goes; finished chunks found there are not fitted again.
     """
-    import torch
     from hydra.utils import instantiate
-    from omegaconf import OmegaConf
 
-    from sntorch.bayesn import SEDModel
     from sntorch.bayesn.preparation import prepare, read_headers
     from sntorch.bayesn.products import write_products
     from sntorch.bayesn.survey import fit_survey
@@ -60,18 +60,13 @@ def fit(cfg: DictConfig, folder: Path) -> DataFrame:
     )
     if cfg.bandpasses:
         load_bandpasses(cfg.bandpasses)
-    sed = instantiate(cfg.model)
-    if not isinstance(sed, SEDModel):
-        found = cfg.model.get("_target_")
-        raise ConfigError(f"model: {found} is no BayeSN model; accepted are {MODELS}")
-    sed = sed.to(_device(str(cfg.device), torch.cuda.device_count()))
+    sed = published_model(cfg)
     headers = read_headers(cfg.headers) if cfg.headers else None
-    light_curves = _light_curves(cfg, headers)
+    light_curves = given_light_curves(cfg, headers, "fit")
     prepared = prepare(light_curves, sed, preparation, headers)
     _check_corner(_names(cfg.corner), prepared)
     parts = fit_survey(prepared, sed, options, settings, survey, folder / "chunks")
-    with atomic_write(folder / CONFIG) as draft:
-        draft.write_text(OmegaConf.to_yaml(cfg, resolve=False))
+    write_config(folder, cfg)
     log.info("fitting %d supernovae; to go on if stopped: out=%s", len(prepared.muhat), folder)
     summary, posterior = write_products(parts, prepared, folder, cfg.prefix)
     write_figures(folder, figures(summary, posterior, prepared, cfg))
@@ -97,24 +92,6 @@ def report(summary: DataFrame) -> str:
     return "\n".join(lines)
 
 
-def output_folder(out: str, task: str) -> Path:
-    """The folder that ``out`` names; ``last`` is the newest of this task.
-
-    Raises:
-        DataError: There is none yet.
-        ConfigError: No name of a folder.
-    """
-    if not out or Path(str(out)).is_file():
-        raise ConfigError(f"out={out}: the name of a folder is accepted")
-    if out != "last":
-        return Path(str(out))
-    runs = Path("outputs", task).glob(f"*/{CONFIG}")
-    found = sorted(runs, key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise DataError(f"out=last: no run in {Path('outputs', task)}")
-    return found[-1].parent
-
-
 def figures(
     summary: DataFrame, posterior: Posterior, prepared: Prepared, cfg: DictConfig
 ) -> Iterator[tuple[str, Figure]]:
@@ -137,38 +114,6 @@ def figures(
         yield f"corner/{_file_name(name)}", corner(posterior, name)
 
 
-def write_figures(folder: Path, figures: Iterator[tuple[str, Figure]]) -> None:
-    """Every figure as a PNG in ``figures/`` and in TensorBoard."""
-    from matplotlib import pyplot
-    from torch.utils.tensorboard import SummaryWriter
-
-    with SummaryWriter(str(folder / "tensorboard")) as board:
-        for name, figure in figures:
-            path = folder / "figures" / f"{name}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            figure.savefig(path, dpi=120)
-            board.add_figure(name, figure, close=False)
-            pyplot.close(figure)
-
-
-def _light_curves(cfg: DictConfig, headers: Any) -> Any:
-    from hydra.utils import instantiate
-
-    from sntorch.bayesn.preparation import as_light_curves, find_header
-
-    if "light_curves" not in cfg.data:
-        raise ConfigError("data: a config with light_curves is accepted: files, foundation, …")
-    if cfg.data.light_curves.get("path", "") is None:
-        raise ConfigError("what to fit? files=path (a file or a folder), or data=foundation")
-    loaded = instantiate(cfg.data.light_curves)
-    curves = as_light_curves(loaded() if callable(loaded) else loaded)
-    if cfg.only_headers:
-        if headers is None:
-            raise ConfigError("only_headers=true needs headers=table")
-        curves = [lc for lc in curves if find_header(headers, lc)]
-    return curves
-
-
 def _names(asked: Any) -> list[str]:
     """A list of names, or a single one."""
     return [str(asked)] if isinstance(asked, str | int) else [str(name) for name in asked or []]
@@ -184,16 +129,6 @@ def _check_corner(names: list[str], prepared: Prepared) -> None:
         if name not in fitted:
             near = ", ".join(get_close_matches(name, fitted, 3, 0.0))
             raise DataError(f"corner={name}: no such supernova; nearest are {near}")
-
-
-def _device(name: str, n_cuda: int) -> str:
-    # Times need double precision, which Apple's GPUs do not have.
-    accepted = ["cpu", *(["cuda"] if n_cuda else []), *(f"cuda:{i}" for i in range(n_cuda))]
-    if name == "auto":
-        return "cuda" if n_cuda else "cpu"
-    if name not in accepted:
-        raise ConfigError(f"device={name}: accepted here are auto, {', '.join(accepted)}")
-    return name
 
 
 def _cosmological_redshift(prepared: Prepared) -> Any:

@@ -14,6 +14,7 @@ VERBS = {
     "generate": "sample a trained generator: ckpt=… n=… seed=… out=…",
     "simulate": "simulate a survey: simulation=des_ia n=350 seed=1 out=sample.parquet",
     "fit": "posteriors of SNe Ia with BayeSN: files=… model=bayesn/t21 sampler=nuts",
+    "train-bayesn": "learn a BayeSN model or population: experiment=t21 files=… headers=…",
     "evaluate": "score a generator on held-out light curves: task=generator ckpt=…",
     "data": "list, fetch and convert light curves: data list",
     "config": "copy the packaged configs to a folder, or print a composed one",
@@ -46,7 +47,7 @@ def usage() -> str:
 
 
 def _hand_over(verb: str, rest: list[str]) -> None:
-    module = importlib.import_module(f"sntorch.cli.{verb}")
+    module = importlib.import_module(f"sntorch.cli.{verb.replace('-', '_')}")
     # Lightning starts further ranks as ``python -m`` of __main__'s spec with sys.argv's overrides
     # (or as sys.argv[0] where there is no spec), so both have to name the verb's own module.
     sys.argv = [str(module.__file__), *rest]

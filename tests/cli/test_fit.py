@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
+import running
 import torch
 import yaml
+from running import files_in, finished
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from sntorch.bayesn import Posterior
@@ -71,44 +71,8 @@ def files(curves, tmp_path_factory):
     return path
 
 
-def run_here(arguments, folder):
-    """The verb in this process; its exit code."""
-    root = logging.getLogger()
-    handlers, level, threads = root.handlers[:], root.level, torch.get_num_threads()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HYDRA_FULL_ERROR", "1")
-        patch.setattr(sys, "argv", ["sntorch", *map(str, arguments)])
-        patch.chdir(folder)
-        try:
-            verb.main()
-        except SystemExit as stop:
-            return stop.code
-        finally:
-            root.handlers[:], root.level = handlers, level
-            torch.set_num_threads(threads)
-    return 0
-
-
-def start(*arguments, program=("-m", "sntorch.cli.main", "fit"), cwd):
-    command = [sys.executable, *map(str, program), *map(str, arguments)]
-    return subprocess.Popen(
-        command,
-        cwd=cwd,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-
-
-def finished(process):
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
-    return out, err
-
-
-def files_in(folder):
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+run_here = partial(running.run_here, verb)
+start = partial(running.start, program=("-m", "sntorch.cli.main", "fit"))
 
 
 def read_fitres(path):
@@ -210,7 +174,7 @@ def test_failures_are_in_the_log(files, tmp_path, capsys):
         (("files=FILES", "model=bayesn/yaml"), "model.path"),
         (("files=FILES", "model=bayesn/yaml", "model.path=no.yaml"), "no.yaml: no such file"),
         (("files=FILES", "sampler=mcmc"), "laplace map nuts vi"),
-        (("files=FILES", "data=fondation"), "files foundation simulated"),
+        (("files=FILES", "data=fondation"), "files foundation foundation_t21 simulated"),
         (("files=BAND",), "unknown band 'foo::q'"),
         (("files=FILES", "bandpasses=no.yaml"), "no.yaml: no such file"),
         (("files=FILES", "headers=no.txt"), "no.txt: no such file"),

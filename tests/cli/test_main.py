@@ -29,7 +29,7 @@ def one_line(result):
 
 def test_verbs_have_modules():
     for verb in dispatcher.VERBS:
-        assert (Path(dispatcher.__file__).parent / f"{verb}.py").is_file(), verb
+        assert (Path(dispatcher.__file__).parent / f"{verb.replace('-', '_')}.py").is_file(), verb
 
 
 def test_help_lists_every_verb(capsys, monkeypatch):
@@ -55,6 +55,9 @@ def test_wrong_verb_lists_the_right_ones(capsys, monkeypatch):
         (("train", "no_such_key=1"), "no_such_key"),
         (("train", "experiment=gan_iaa"), "gan_iaa"),
         (("train", "model=gan/recurent"), "gan/recurent"),
+        (("train", "experiment=t21"), "sntorch train-bayesn experiment=t21 runs it"),
+        (("train-bayesn", "experiment=gan_ia"), "sntorch train experiment=gan_ia runs it"),
+        (("fit", "experiment=dust"), "sntorch train-bayesn experiment=dust runs it"),
         (("train", "ckpt_path=nowhere.ckpt"), "nowhere.ckpt: no such checkpoint"),
         (("train", "data=files", "files=nowhere"), "nowhere"),
         (("generate", "ckpt=nowhere"), "nowhere: no checkpoint there"),
@@ -73,6 +76,7 @@ def test_configs_can_be_copied_and_printed(tmp_path):
     with pytest.raises(ConfigError, match="not empty"):
         copy_configs(tmp_path / "conf")
     assert "seed: 7" in composed("train", ["seed=7"])
+    assert "sampler: nuts" in composed("train-bayesn", ["experiment=t21"])
     with pytest.raises(ConfigError, match="no config 'tarin'"):
         composed("tarin", [])
 
