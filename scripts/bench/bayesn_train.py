@@ -18,13 +18,16 @@ import math
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from foundation import FOUNDATION
+from bayesn_fit import reference, write_for_reference
+from foundation import FOUNDATION, t21_sample
 from scipy import stats
 from table import Row, markdown
 from torch import Tensor
@@ -46,13 +49,18 @@ from sntorch.inference.hierarchical import HierarchicalDensity
 FOLDER = Path("outputs/bench_train")
 N_NODES = 6
 PUBLISHED = {"rv": (2.61, 0.21), "tau_a": (0.194, 0.0), "sigma0": (0.103, 0.0)}
-N_RECOVERIES, N_DUST, DUST_SIZE = 5, 50, 60
+N_RECOVERIES, N_DUST, DUST_SIZE = 5, 50, 30
 DUST_TAU = 0.3
 RANKED = ("mu_r", "sigma_r", "tau_a", "sigma0")
 RANKS = 100
 SIZES = (100, 300, 1000, 3000, 10000)
 SCALARS = ("rv", "tau_a", "sigma0")
 SURFACES = ("w0", "w1")
+CHAINS = 4
+PART = "bayesn-train"
+GRADIENT = (
+    "value + gradient of the training density, 157 SNe × 4 chains, against one reference chain"
+)
 
 
 def foundation() -> TrainingSample:
@@ -102,9 +110,7 @@ def job_recovery(folder: Path, number: int, threads: int) -> None:
     real = HierarchicalModel(foundation(), TrainedSED(sed), GlobalRV())
     sample, _ = simulate_sample(real, truth, seed=100 + number)
     model = HierarchicalModel(sample, TrainedSED(sed), GlobalRV())
-    settings = TrainingSettings(
-        warmup=120, draws=130, seed=number, threads=threads, target_accept=0.7
-    )
+    settings = TrainingSettings(warmup=80, draws=100, seed=number, threads=threads, block=50)
     begun = time.perf_counter(), time.process_time()
     trained = train(model, settings, folder / "chains" / f"recovery_{number}", _watch)
     seconds = time.perf_counter() - begun[0], time.process_time() - begun[1]
@@ -124,13 +130,13 @@ def job_dust(folder: Path, number: int) -> None:
     sample, _ = simulate_sample(real, truth, seed=number)
     model = HierarchicalModel(sample, FixedSED(sed), population)
     settings = TrainingSettings(
-        chains=8, warmup=80, draws=50, seed=number, svi_iterations=100, keep="scalars"
+        warmup=80, draws=100, seed=number, svi_iterations=100, keep="scalars"
     )
     begun = time.perf_counter(), time.process_time()
     trained = train(model, settings)
     seconds = time.perf_counter() - begun[0], time.process_time() - begun[1]
     result = keep(trained, sed, path, seconds, truth)
-    thinned = {name: trained.draws[name][:, :: 8 * 50 // RANKS].flatten() for name in RANKED}
+    thinned = {name: trained.draws[name][:, :: 4 * 100 // RANKS].flatten() for name in RANKED}
     result["rank"] = {k: int((v < truth[k]).sum()) for k, v in thinned.items()}
     path.write_text(json.dumps(result))
 
@@ -233,6 +239,253 @@ def _watch(status: Status) -> None:
     )
 
 
+def rows(folder: Path, quick: bool) -> Iterable[Row]:
+    """The issue's rows, of the results that are there."""
+    if not FOUNDATION.is_dir():
+        yield Row(PART, "training", "-", "run with SNTORCH_SHARED=…", met="run")
+        return
+    yield from gradient_rows(quick)
+    yield from t21_rows(folder)
+    yield from recovery_rows(folder)
+    yield from dust_rows(folder)
+    yield from scale_rows(folder)
+
+
+def gradient_rows(quick: bool) -> Iterable[Row]:
+    """Our density against the reference's, one after another on the same machine."""
+    sed = t21()
+    model = HierarchicalModel(foundation(), TrainedSED(sed), GlobalRV())
+    density, phi, x = _density(model, CHAINS)
+    z = density.joined(phi, density.whiten(phi, x))[None]
+    repeat = 10 if quick else 30
+    plain = 1e3 * _timed(lambda: density.value_and_gradient(z), repeat)
+    whitened = 1e3 * _timed(lambda: density.whitened_value_and_gradient(phi, x), repeat)
+    with tempfile.TemporaryDirectory() as name:
+        data = Path(name) / "data.npz"
+        write_for_reference(t21_sample(sed), data)
+        theirs = reference(data, "training_gradient")
+    measured = f"{plain:.1f} CPU ms ({plain / CHAINS:.2f} a chain); whitened {whitened:.1f}"
+    if theirs is None:
+        yield Row(PART, GRADIENT, "≥ 40 ×", measured, "set SNTORCH_BAYESN=python", met="run")
+        return
+    cpu, wall = theirs["cpu_ms_min"], theirs["wall_ms_min"]
+    ratio = cpu / plain * CHAINS
+    ours = log_likelihood(model)
+    yield Row(
+        PART,
+        GRADIENT,
+        "≥ 40 ×",
+        measured,
+        f"{cpu:.0f} CPU ms, {wall:.0f} ms wall a chain",
+        f"{ratio:.0f} ×; whitened {cpu / whitened * CHAINS:.0f} ×",
+        _yes(ratio >= 40),
+    )
+    difference = abs(ours - theirs["log_likelihood"]) / abs(ours)
+    yield Row(
+        PART,
+        "ln L of the 157 SNe's magnitudes at one point, relative difference, full grid",
+        "-",
+        f"{difference:.1e}",
+        f"bayesn {theirs['versions']['bayesn']}",
+    )
+
+
+def log_likelihood(model: HierarchicalModel) -> float:
+    """ln L of all magnitudes at the published surfaces, θ = ε = 0, A_V = 0.2, on the full grid."""
+    sed, sample = model.sed, model.sample
+    o, n = sample.observations, len(sample)
+    grid = replace(model, integrator="grid")
+    truth = truths(sed)
+    surfaces, c = grid.shared(lambda name, prior: truth[name])
+    zero = o.muhat.new_zeros(n)
+    e = o.muhat.new_zeros(n, len(sed.epsilon_cholesky))
+    rv = zero + sed.rv
+    flux = grid.flux(surfaces, c, zero, zero + 0.2, rv, zero, e, o.muhat)
+    seen = torch.where(o.mask, o.flux, 1.0)
+    residual, error = 2.5 * torch.log10(seen / flux), 2.5 / math.log(10) * o.flux_err / seen
+    normal = torch.distributions.Normal(torch.zeros_like(error), error)
+    return float(normal.log_prob(residual)[o.mask].sum())
+
+
+def t21_rows(folder: Path) -> Iterable[Row]:
+    """Foundation itself."""
+    command = "scripts/bench/bayesn_train.py --job t21"
+    found = load(folder, "t21_nuts.json")
+    if not found:
+        yield Row(PART, "T21 retrained", "1.5 joint σ; < 60 min", command, met="run")
+        return
+    r = found[0]
+    pulls = {
+        k: (r["mean"][k] - v) / math.hypot(r["sd"][k], sd) for k, (v, sd) in PUBLISHED.items()
+    }
+    each = ", ".join(f"{k} {r['mean'][k]:.3f} ± {r['sd'][k]:.3f}" for k in PUBLISHED)
+    yield Row(
+        PART,
+        "T21 retrained on the 157 SNe",
+        "within 1.5 joint σ",
+        each,
+        "2.61 ± 0.21, 0.194, 0.103",
+        ", ".join(f"{v:+.2f}" for v in pulls.values()) + " σ",
+        _yes(max(map(abs, pulls.values())) <= 1.5),
+    )
+    for name in SURFACES:
+        mean, sd, truth = (torch.tensor(r[k][name]) for k in ("mean", "sd", "truth"))
+        z = (mean - truth) / sd
+        yield Row(
+            PART,
+            f"the same: {name.upper()} against the published surface, 36 knots",
+            "quantified",
+            f"rms difference {_rms(mean - truth):.3f} mag, "
+            f"largest {float((mean - truth).abs().max()):.3f}; rms z {_rms(z):.2f}",
+        )
+    wall, cpu = r["seconds"]
+    met = r["rhat"] < 1.05 and r["rhat_objects"] < 1.05 and wall < 3600
+    yield Row(
+        PART,
+        "the same: 4 chains × (500 + 500)",
+        "< 60 min, R-hat < 1.05",
+        f"{wall / 60:.0f} min wall, {cpu / 60:.0f} CPU min; R-hat ≤ {r['rhat']:.3f} "
+        f"({r['worst']}), of SNe {r['rhat_objects']:.3f}; ESS ≥ {r['ess']:.0f}; "
+        f"{r['leapfrogs']:.0f} leapfrogs a draw; {r['divergences']} divergences",
+        "26-115 core-hours",
+        "-",
+        _yes(met),
+    )
+    yield from svi_rows(folder, r)
+
+
+def svi_rows(folder: Path, nuts: dict[str, Any]) -> Iterable[Row]:
+    """The variational fit against NUTS."""
+    for r in load(folder, "t21_svi.json"):
+        z = {
+            k: _flat(r["mean"][k], nuts["mean"][k], nuts["sd"][k])
+            for k in (*SCALARS, *SURFACES, "sigma_epsilon")
+        }
+        worst = {k: float(v.abs().max()) for k, v in z.items()}
+        ratio = {k: float((_vector(r["sd"][k]) / _vector(nuts["sd"][k])).median()) for k in z}
+        yield Row(
+            PART,
+            "SVI against NUTS, the same 157: |difference of means| / sd of NUTS, largest",
+            "< 1 σ",
+            ", ".join(f"{k} {v:.2f}" for k, v in worst.items())
+            + "; sds "
+            + ", ".join(f"{v:.2f}" for v in ratio.values()),
+            f"{nuts['seconds'][1]:.0f} CPU s",
+            f"{r['seconds'][1]:.0f} CPU s: {nuts['seconds'][1] / r['seconds'][1]:.0f} × faster",
+            _yes(max(worst.values()) < 1),
+        )
+
+
+def recovery_rows(folder: Path) -> Iterable[Row]:
+    """Pulls of simulated samples' truths."""
+    found = load(folder, "recovery_*.json")
+    what = f"recovery, {len(found)} samples of 157 simulated SNe: (truth - mean) / sd"
+    if len(found) < N_RECOVERIES:
+        command = "scripts/bench/bayesn_train.py --job recovery --number 0 … 4"
+        yield Row(PART, what, "rms 0.7-1.3; mean within 3 se of 0", command, met="run")
+    if not found:
+        return
+    blocks = {
+        k: [-_flat(r["mean"][k], r["truth"][k], r["sd"][k]) for r in found]
+        for k in (*SCALARS, *SURFACES)
+    }
+    for name, pulls in blocks.items():
+        z = torch.cat(pulls)
+        # Components of a surface are correlated: the samples are what is independent.
+        means = torch.stack([p.mean() for p in pulls])
+        error = float(means.std() / math.sqrt(len(means))) if len(means) > 1 else math.nan
+        rms, mean = _rms(z), float(means.mean())
+        low, high = _rms_interval(pulls)
+        yield Row(
+            PART,
+            f"{what}, {name}",
+            "rms 0.7-1.3; mean within 3 se of 0",
+            f"rms {rms:.2f} (90 % of exact posteriors: {low:.2f}-{high:.2f}); "
+            f"mean {mean:+.2f} ± {error:.2f}",
+            met=_yes(0.7 <= rms <= 1.3 and abs(mean) <= 3 * error),
+        )
+    rhat = max(r["rhat"] for r in found)
+    minutes = ", ".join(f"{r['seconds'][1] / 60:.0f}" for r in found)
+    yield Row(
+        PART,
+        "the same: largest R-hat; CPU minutes each",
+        "-",
+        f"{rhat:.3f}; {minutes}; {sum(r['divergences'] for r in found)} divergences",
+    )
+
+
+def dust_rows(folder: Path) -> Iterable[Row]:
+    """Ranks of truths from the prior."""
+    found = [r for r in load(folder, "dust_*.json") if "rank" in r]
+    what = f"dust with fixed SED, {len(found)} samples of {DUST_SIZE} SNe: p of uniform ranks"
+    if len(found) < N_DUST:
+        command = "scripts/bench/bayesn_train.py --job dust --number 0 --count 50"
+        yield Row(PART, what, "> 0.01 each", command, met="run")
+    if not found:
+        return
+    p = {name: _p_value([r["rank"][name] for r in found]) for name in RANKED}
+    rhat = sorted(r["rhat"] for r in found)
+    yield Row(
+        PART,
+        what,
+        "> 0.01 each",
+        ", ".join(f"{k} {v:.2f}" for k, v in p.items())
+        + f"; R-hat median {rhat[len(rhat) // 2]:.3f}, largest {rhat[-1]:.3f}; "
+        + f"{sum(r['seconds'][1] for r in found) / len(found):.0f} CPU s a sample",
+        met=_yes(min(p.values()) > 0.01 and len(found) >= N_DUST),
+    )
+
+
+def scale_rows(folder: Path) -> Iterable[Row]:
+    """Cost against the number of SNe."""
+    found = sorted(load(folder, "scale_*.json"), key=lambda r: r["n"])
+    what = "value + gradient, 4 chains, by number of SNe"
+    if len(found) < len(SIZES):
+        yield Row(PART, what, "linear", "scripts/bench/bayesn_train.py --job scale", met="run")
+        return
+    each = "; ".join(
+        f"{r['n']}: {1e3 * r['seconds']:.0f} ms, {1e6 * r['seconds'] / r['n']:.0f} µs a SN, "
+        f"{r['memory'] - found[0]['before']:.2f} GB"
+        for r in found
+    )
+    slope = math.log(found[-1]["seconds"] / found[1]["seconds"])
+    slope /= math.log(found[-1]["n"] / found[1]["n"])
+    yield Row(PART, what, "linear", f"{each}; time ∝ N^{slope:.2f}", met=_yes(slope < 1.1))
+
+
+def _flat(mean: Any, truth: Any, sd: Any) -> Tensor:
+    """(mean - truth) / sd of all components."""
+    return (_vector(mean) - _vector(truth)) / _vector(sd)
+
+
+def _rms(x: Tensor) -> float:
+    return float(x.square().mean().sqrt())
+
+
+def _vector(value: Any) -> Tensor:
+    return torch.tensor(value, dtype=torch.float64).flatten()
+
+
+def _rms_interval(pulls: list[Tensor]) -> list[float]:
+    """5 % and 95 % of the rms of as many independent standard-normal numbers as samples (and, for
+    surfaces, a third of the components: neighbouring knots are correlated).
+    """
+    n = len(pulls) * max(len(pulls[0]) // 3, 1)
+    return [math.sqrt(stats.chi2.ppf(q, n) / n) for q in (0.05, 0.95)]
+
+
+def _p_value(ranks: list[int]) -> float:
+    """p of the ranks' uniformity by Kolmogorov and Smirnov, ranks spread within a step."""
+    generator = torch.Generator().manual_seed(0)
+    spread = torch.rand(len(ranks), generator=generator).numpy()
+    result: Any = stats.kstest((torch.tensor(ranks).numpy() + spread) / (RANKS + 1), "uniform")
+    return float(result.pvalue)
+
+
+def _yes(met: bool) -> str:
+    return "yes" if met else "no"
+
+
 def load(folder: Path, pattern: str) -> list[dict[str, Any]]:
     """Results that are there."""
     return [json.loads(p.read_text()) for p in sorted(folder.glob(pattern))]
@@ -246,6 +499,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=FOLDER)
+    parser.add_argument("--quick", action="store_true", help="the version that make bench runs")
+    parser.add_argument("--json", type=Path, help="also write the rows to this file")
     o = parser.parse_args()
     torch.set_num_threads(1)
     number = o.number or 0
@@ -260,6 +515,11 @@ def main() -> None:
             job_dust(o.folder, i)
     elif o.job == "scale":
         job_scale(o.folder, o.number)
+    else:
+        measured = list(rows(o.folder, o.quick))
+        print(markdown(measured))
+        if o.json:
+            o.json.write_text(json.dumps([asdict(row) for row in measured], indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -246,6 +246,92 @@ def start(model: Any, data: np.ndarray) -> dict[str, Any]:
     }
 
 
+def training_gradient(model: Any, data: Any, weights: Any, repeat: int) -> Figures:
+    """One value and gradient of the training density of all objects, compiled and warm."""
+    import jax
+    import jax.numpy as jnp
+    from jax.random import PRNGKey
+    from numpyro.infer import init_to_median
+    from numpyro.infer.util import initialize_model
+
+    packed = in_magnitudes(model, np.asarray(data))
+    info = initialize_model(
+        PRNGKey(0),
+        model.train_model_globalRV,
+        init_strategy=init_to_median(),
+        dynamic_args=True,
+        model_args=(packed, weights),
+    )
+
+    def minus_log_density(parameters: Any, *arguments: Any) -> Any:
+        return info.potential_fn(*arguments)(parameters)
+
+    function = jax.jit(jax.value_and_grad(minus_log_density))
+    point = {k: jnp.asarray(v) for k, v in info.param_info.z.items()}
+    arguments = (point, packed, weights)
+    compiled, compile_time = timed(lambda: function.lower(*arguments).compile())
+
+    def call() -> Any:
+        return jax.block_until_ready(compiled(*arguments))
+
+    value, _ = call()
+    times = [timed(call)[1] for _ in range(repeat)]
+    return {
+        "compile": compile_time,
+        "repeat": repeat,
+        "dimensions": int(sum(np.size(v) for v in point.values())),
+        **summary("wall_ms", [1e3 * one["wall_s"] for one in times]),
+        **summary("cpu_ms", [1e3 * one["cpu_s"] for one in times]),
+        "potential": float(value),
+        "log_likelihood": training_likelihood(model, packed, weights),
+    }
+
+
+def training_likelihood(model: Any, packed: Any, weights: Any) -> float:
+    """ln L of all magnitudes at the model's own surfaces, theta = epsilon = 0 and A_V = 0.2."""
+    import jax.numpy as jnp
+    from numpyro.handlers import seed, substitute, trace
+
+    n = packed.shape[-1]
+    values = {
+        "W0": jnp.asarray(model.W0).flatten(order="F"),
+        "W1": jnp.asarray(model.W1).flatten(order="F"),
+        "RV": jnp.asarray(float(model.RV)),
+        "theta": jnp.zeros(n),
+        "AV": jnp.full(n, START_AV),
+        "eps_tform": jnp.zeros((n, model.L_Sigma.shape[0])),
+        "Ds": packed[MUHAT, 0],
+    }
+    conditioned = substitute(seed(model.train_model_globalRV, 0), values)
+    site = trace(conditioned).get_trace(packed, weights)["obs"]
+    mask = np.asarray(packed[MASK]).T > 0
+    log_prob = np.asarray(site["fn"].log_prob(site["value"])).reshape(mask.shape)
+    return float(log_prob[mask].sum())
+
+
+def in_magnitudes(model: Any, data: np.ndarray) -> Any:
+    """The data tensor as the reference trains on it; the model keeps the times of the data."""
+    import jax
+    import jax.numpy as jnp
+
+    data = data.copy()
+    used = (data[MASK] > 0) & (data[FLUX] > 0)
+    flux = np.where(used, data[FLUX], 1.0)
+    error = 2.5 / np.log(10) * data[FLUX_ERR] / flux
+    data[FLUX] = np.where(used, 27.5 - 2.5 * np.log10(flux), 0.0)
+    data[FLUX_ERR] = np.where(used, error, PADDING_ERROR)
+    data[MASK] = used
+    phase = jnp.asarray(data[PHASE])
+    flat = phase.flatten(order="F")
+    rows = model.J_t_map(flat, model.tau_knots, model.KD_t)
+    shape = (*phase.shape, model.tau_knots.shape[0])
+    model.J_t = jax.device_put(rows.reshape(shape, order="F").transpose(1, 2, 0))
+    interpolation = [19 + jnp.floor(phase), 19 + jnp.ceil(phase), jnp.remainder(phase, 1)]
+    model.hsiao_interp = jnp.array(interpolation)
+    model.data = jax.device_put(data)
+    return model.data
+
+
 def summary(name: str, values: list[float]) -> Figures:
     """Median and least of some values."""
     return {f"{name}_median": float(np.median(values)), f"{name}_min": min(values)}
@@ -386,7 +472,12 @@ def optimise(
     return svi.run(PRNGKey(123), steps, *arguments, progress_bar=False).params
 
 
-TASKS = {"gradient": gradient, "nuts": nuts, "vi": vi}
+TASKS = {
+    "gradient": gradient,
+    "nuts": nuts,
+    "vi": vi,
+    "training_gradient": training_gradient,
+}
 
 
 if __name__ == "__main__":
