@@ -18,6 +18,15 @@ SHORT = {
     "sntorch evaluate": ["n=60", "bootstrap=5"],
     "sntorch simulate": [],
     "sntorch fit": ["sampler.vi_iterations=10", "figures=1"],
+    "sntorch train-bayesn": [
+        "training.mode_iterations=3",
+        "training.svi_iterations=3",
+        "training.svi_draws=2",
+        "training.chains=2",
+        "training.warmup=4",
+        "training.draws=4",
+        "training.max_tree_depth=2",
+    ],
     "sntorch data": [],
     "sntorch config": [],
 }
@@ -26,6 +35,9 @@ LONG = {"make install", "make demo", "make test", "make test-slow", "make bench"
 # Commands in running text that stand for many, and the test that runs one of them.
 ELSEWHERE = {
     "sntorch train … ckpt_path=last": "tests/test_experiments.py",
+    "sntorch train-bayesn population=own population._target_=mypkg.MyPopulation": (
+        "tests/cli/test_train_bayesn.py"
+    ),
     "sntorch train experiment=gan_ia model.generator._target_=mypkg.MyNet": "tests/test_wheel.py",
 }
 README = Path(__file__).parents[1] / "README.md"

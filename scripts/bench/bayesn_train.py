@@ -45,6 +45,7 @@ from sntorch.bayesn.training import Status, Trained, TrainingSettings, train
 from sntorch.bayesn.training_report import diagnostics_table
 from sntorch.bayesn.training_sample import SampleSettings, TrainingSample, training_sample
 from sntorch.inference.hierarchical import HierarchicalDensity
+from sntorch.physics.sed import SEDModel as ForwardModel
 
 FOLDER = Path("outputs/bench_train")
 N_NODES = 6
@@ -77,7 +78,7 @@ def t21() -> SEDModel:
     return sed
 
 
-def truths(sed: SEDModel) -> dict[str, Tensor]:
+def truths(sed: ForwardModel) -> dict[str, Tensor]:
     """Shared parameters of the published model."""
     sigma = sed.epsilon_cholesky.norm(dim=1)
     number = sed.w0.new_tensor
@@ -164,7 +165,7 @@ def keep(
         "n": len(trained.model.sample),
     }
     if trained.sums:
-        table = diagnostics_table(shared, sed)
+        table: Any = diagnostics_table(shared, sed)
         n = trained.settings.chains * trained.settings.draws
         result["rhat"] = float(table["rhat"].max())
         result["worst"] = str(table["rhat"].idxmax())
@@ -173,7 +174,7 @@ def keep(
             k: float(table.loc[k, "ess_bulk"]) for k in shared if k in table.index
         }
         result["leapfrogs"] = float(trained.sums["leapfrogs"].sum() / n)
-        per_object = diagnostics_table(
+        per_object: Any = diagnostics_table(
             {k: v for k, v in trained.draws.items() if k in ("theta", "av", "ds")}, sed
         )
         result["rhat_objects"] = float(per_object["rhat"].max())

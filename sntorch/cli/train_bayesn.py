@@ -210,13 +210,12 @@ def _watched(
 
 
 def _provenance(cfg: DictConfig) -> list[str]:
-    """Where the numbers come from, for the head of a BAYESN.YAML; what to say of the sample and
-    the settings is the report's.
-    """
+    """Who trained on what, for the head of a BAYESN.YAML; files by name, since it is passed on."""
     from importlib.metadata import version
 
-    files = f"files={cfg.files} headers={cfg.headers}"
-    return [f"sntorch {version('sntorch')}, train-bayesn task={cfg.task} {files} seed={cfg.seed}"]
+    given = [f"{key}={Path(cfg[key]).name}" for key in ("files", "headers") if cfg[key]]
+    words = ["train-bayesn", f"task={cfg.task}", *given, f"seed={cfg.seed}"]
+    return [f"sntorch {version('sntorch')}: {' '.join(words)}"]
 
 
 def _wavelength(band: str) -> float:
