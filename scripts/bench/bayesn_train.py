@@ -42,6 +42,7 @@ from sntorch.bayesn.simulated_sample import prior_values, simulate_sample
 from sntorch.bayesn.starting_surfaces import starting_point
 from sntorch.bayesn.surfaces import FixedSED, TrainedSED
 from sntorch.bayesn.training import Status, Trained, TrainingSettings, train
+from sntorch.bayesn.training_products import write_training
 from sntorch.bayesn.training_report import diagnostics_table
 from sntorch.bayesn.training_sample import SampleSettings, TrainingSample, training_sample
 from sntorch.inference.hierarchical import HierarchicalDensity
@@ -59,6 +60,10 @@ SIZES = (100, 300, 1000, 3000, 10000)
 SCALARS = ("rv", "tau_a", "sigma0")
 SURFACES = ("w0", "w1")
 CHAINS = 4
+PROVENANCE = (
+    "foundation-griz: 157 SNe Ia of Foundation DR1 (Foley et al. 2018, Jones et al. 2019) in griz,",
+    "times of peak and redshifts of Thorp et al. (2021); knots of T21; one R_V",
+)
 PART = "bayesn-train"
 GRADIENT = (
     "value + gradient of the training density, 157 SNe × 4 chains, against one reference chain"
@@ -103,6 +108,7 @@ def job_t21(folder: Path, threads: int, sampler: str = "nuts") -> None:
     trained = train(model, settings, folder / "chains" / f"t21_{sampler}", _watch)
     seconds = time.perf_counter() - begun[0], time.process_time() - begun[1]
     keep(trained, sed, folder / f"t21_{sampler}.json", seconds, truths(sed))
+    write_training(trained, folder / f"t21_{sampler}", PROVENANCE)
 
 
 def job_recovery(folder: Path, number: int, threads: int) -> None:
