@@ -61,7 +61,7 @@ SCALARS = ("rv", "tau_a", "sigma0")
 SURFACES = ("w0", "w1")
 CHAINS = 4
 PROVENANCE = (
-    "foundation-griz: 157 SNe Ia of Foundation DR1 (Foley et al. 2018, Jones et al. 2019) in griz,",
+    "foundation-griz: 157 SNe Ia of Foundation DR1 (Foley et al. 2018; Jones et al. 2019), griz,",
     "times of peak and redshifts of Thorp et al. (2021); knots of T21; one R_V",
 )
 PART = "bayesn-train"
