@@ -8,7 +8,12 @@ from dataclasses import replace
 import numpy as np
 import torch
 from torch import Tensor
-from torch.distributions import biject_to, constraints
+from torch.distributions.transforms import (
+    ComposeTransform,
+    ExpTransform,
+    IndependentTransform,
+    Transform,
+)
 
 from sntorch.bayesn.joint_density import JointDensity
 from sntorch.errors import ConfigError
@@ -84,14 +89,19 @@ def starting_point(density: JointDensity, seed: int = 0) -> Tensor:
             pieces.append(site.transform.inv(known[name]).reshape(-1))
             continue
         free = sed.w0.new_zeros(site.size)
-        if site.transform is biject_to(constraints.positive) or _is_exp(site.transform):
+        if _is_positive(site.transform):
             free = free + np.log(POSITIVE)
         pieces.append(free)
     return torch.cat(pieces)
 
 
-def _is_exp(transform: object) -> bool:
-    return isinstance(transform, torch.distributions.ExpTransform)
+def _is_positive(transform: Transform) -> bool:
+    """Whether its values have a lower end only, as scales do."""
+    if isinstance(transform, IndependentTransform):
+        return _is_positive(transform.base_transform)
+    if isinstance(transform, ComposeTransform):
+        return any(_is_positive(part) for part in transform.parts)
+    return isinstance(transform, ExpTransform)
 
 
 def _residuals(sed: SEDModel) -> tuple[Tensor, Tensor]:
@@ -121,7 +131,7 @@ def _knots(
         knots = np.array(list(asked), dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{name}={asked}: a list of numbers is accepted") from error
-    if len(knots) < LEAST_KNOTS or not (np.diff(knots) > 0).all():
+    if knots.ndim != 1 or len(knots) < LEAST_KNOTS or not (np.diff(knots) > 0).all():
         raise ConfigError(f"{name}={knots.tolist()}: {LEAST_KNOTS} or more increasing numbers")
     if knots[0] < ends[0] or knots[-1] > ends[1]:
         raise ConfigError(

@@ -26,7 +26,7 @@ from sntorch.inference.nuts import BatchedSampler, Draws
 
 # Fractions of the warm-up at which the coordinates learn.
 WINDOWS = (0.1, 0.25, 0.45, 0.7)
-# That there are no correlations is believed like so many draws, in units of the number of variables.
+# That there are no correlations is believed like so many draws a variable.
 BELIEF = 5.0
 OWN_BELIEF = 50.0
 SUMS = ("leapfrogs", "divergences", "accepted", "depths")

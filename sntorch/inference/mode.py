@@ -60,10 +60,11 @@ def shared_mode(
     """
     phi = start.detach().clone().requires_grad_()
     count = 0
-    found = torch.zeros((), dtype=start.dtype)
+    # The last point of a line search need not be the one that it settles on.
+    best, lowest, highest = phi.detach().clone(), torch.inf, -torch.inf
 
     def closure() -> Tensor:
-        nonlocal count, found
+        nonlocal count, best, lowest, highest
         count += 1
         value, gradient = _marginal(density, phi.detach()[None])
         if count == 1 and not (torch.isfinite(value).all() and torch.isfinite(gradient).all()):
@@ -71,8 +72,14 @@ def shared_mode(
                 "the density is no number at the initial point: initialise from another model, "
                 "or look for observations with errors near zero"
             )
-        phi.grad = torch.nan_to_num(-gradient[0])
-        found = torch.nan_to_num(-value[0], nan=torch.inf)
+        phi.grad = torch.nan_to_num(-gradient[0], 0, 0, 0)
+        found = -value[0]
+        if not torch.isfinite(found):
+            # The line search interpolates, which infinity does not allow.
+            return torch.full_like(found, highest + 1)
+        highest = max(highest, float(found))
+        if found < lowest:
+            best, lowest = phi.detach().clone(), float(found)
         if progress is not None:
             progress(min(count / iterations, 1.0))
         return found
@@ -81,7 +88,7 @@ def shared_mode(
         [phi], max_iter=iterations, history_size=50, line_search_fn="strong_wolfe"
     )
     optimiser.step(closure)
-    return phi.detach(), -float(found), count
+    return best, -lowest, count
 
 
 def laplace_factor(density: HierarchicalDensity, phi: Tensor) -> Tensor:
