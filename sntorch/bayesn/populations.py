@@ -113,7 +113,8 @@ class Population(ABC):
 
     def extra_repr(self) -> str:
         """Settings, for a report."""
-        return ", ".join(f"{k}={v}" for k, v in vars(self).items() if not k.startswith("_"))
+        hidden = {k for k in vars(self) if k.startswith("_")} | {"knots"}
+        return ", ".join(f"{k}={v}" for k, v in vars(self).items() if k not in hidden)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.extra_repr()})"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sntorch.bayesn import SEDModel
 
-MODELS = "bayesn/t21, bayesn/m20, bayesn/w22, bayesn/yaml"
+MODELS = "bayesn/t21, bayesn/m20, bayesn/w22, bayesn/foundation_griz, bayesn/yaml"
 CONFIG = "config.yaml"
 TENSORBOARD = "tensorboard"
 

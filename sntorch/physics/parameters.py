@@ -49,7 +49,10 @@ class SEDParameters:
 
     @classmethod
     def from_name(cls, name: str) -> SEDParameters:
-        """A packaged model: t21 (griz), m20 or w22 (optical and near-infrared).
+        """A packaged model: t21, foundation-griz (griz), m20 or w22 (optical and near-infrared).
+
+        ``foundation-griz`` is sntorch's own training on T21's sample; beside it lies a table of
+        its chains.
 
         Raises:
             ConfigError: Another name.

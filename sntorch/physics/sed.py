@@ -97,7 +97,7 @@ class SEDModel(nn.Module):
 
     @classmethod
     def from_name(cls, name: str) -> Self:
-        """A packaged model: ``t21``, ``m20`` or ``w22``."""
+        """A packaged model: ``t21``, ``foundation-griz``, ``m20`` or ``w22``."""
         return cls(SEDParameters.from_name(name))
 
     @classmethod
