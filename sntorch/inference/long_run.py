@@ -28,7 +28,8 @@ from sntorch.inference.nuts import BatchedSampler, Draws
 WINDOWS = (0.1, 0.25, 0.45, 0.7)
 # That there are no correlations is believed like so many draws a variable.
 BELIEF = 5.0
-OWN_BELIEF = 50.0
+# That widths are what they were is believed like so many draws.
+WIDTH_BELIEF = 50.0
 SUMS = ("leapfrogs", "divergences", "accepted", "depths")
 FIRST_STEP = 0.25
 
@@ -154,14 +155,19 @@ def learned(coordinates: Conditional, z: Tensor) -> Conditional:
     n, size = shared.shape
     mean = shared.mean(0)
     centred = shared - mean
-    belief = BELIEF * size
+    weight, belief = n / (n + WIDTH_BELIEF), BELIEF * size
     square = centred.T @ centred / n
-    widths = torch.diag(square.diagonal())
-    covariance = (n * square + belief * widths) / (n + belief)
+    seen = square.diagonal()
+    if not (seen > 0).all():
+        # Chains that do not move, or are no numbers, teach nothing.
+        return coordinates
+    widths = weight * seen + 1 - weight
+    correlation = square * seen.rsqrt() * seen.rsqrt()[:, None] * n / (n + belief)
+    correlation.diagonal().fill_(1)
+    covariance = correlation * widths.sqrt() * widths.sqrt()[:, None]
     factor, failed = torch.linalg.cholesky_ex(covariance)
     if int(failed) or not torch.isfinite(factor).all():
         return coordinates
-    weight = n / (n + OWN_BELIEF)
     own_mean = weight * own.mean(1)
     own_scale = (weight * own.var(1, unbiased=False) + 1 - weight).sqrt()
     return Conditional(
