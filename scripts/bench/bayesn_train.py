@@ -118,7 +118,7 @@ def job_recovery(folder: Path, number: int, threads: int) -> None:
     real = HierarchicalModel(foundation(), TrainedSED(sed), GlobalRV())
     sample, _ = simulate_sample(real, truth, seed=100 + number)
     model = HierarchicalModel(sample, TrainedSED(sed), GlobalRV())
-    settings = TrainingSettings(warmup=80, draws=100, seed=number, threads=threads, block=50)
+    settings = TrainingSettings(warmup=30, draws=50, seed=number, threads=threads, block=50)
     begun = time.perf_counter(), time.process_time()
     trained = train(model, settings, folder / "chains" / f"recovery_{number}", _watch)
     seconds = time.perf_counter() - begun[0], time.process_time() - begun[1]
