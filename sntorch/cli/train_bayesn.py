@@ -132,9 +132,10 @@ def training_figures(trained: Trained, published: SEDModel) -> Iterator[tuple[st
     bands = sorted((b for b in seen if bool(sed.covers(b, 0.0))), key=_wavelength)
     if "w0" in draws and bands:
         yield "mean_light_curves", mean_light_curves(draws, sed, bands, published)
-    if several:
+    numbers = [name for name, values in draws.items() if values.ndim == 2]
+    if numbers and several:
         yield "population", population_corner(draws, truths=_published_numbers(published))
-    if trained.settings.sampler == "nuts":
+    if numbers and trained.settings.sampler == "nuts":
         yield "traces", trace(draws)
 
 
