@@ -317,5 +317,7 @@ def test_files_that_are_no_model(tmp_path):
             path.write_text(content)
         with pytest.raises(ConfigError, match=message):
             SEDModel.from_yaml(path)
-    with pytest.raises(ConfigError, match="no model 'g99'; packaged are foundation-griz, m20, t21, w22"):
+    with pytest.raises(
+        ConfigError, match="no model 'g99'; packaged are foundation-griz, m20, t21, w22"
+    ):
         SEDModel.from_name("g99")
