@@ -116,7 +116,9 @@ def job_recovery(folder: Path, number: int, threads: int) -> None:
     sed = t21()
     truth = truths(sed)
     real = HierarchicalModel(foundation(), TrainedSED(sed), GlobalRV())
-    sample, _ = simulate_sample(real, truth, seed=100 + number)
+    sample, own = simulate_sample(real, truth, seed=100 + number)
+    # Draws have θ of unit variance over these supernovae, not over the population.
+    truth["w1"] = truth["w1"] * own["theta"].std(correction=0)
     model = HierarchicalModel(sample, TrainedSED(sed), GlobalRV())
     settings = TrainingSettings(warmup=30, draws=50, seed=number, threads=threads, block=50)
     begun = time.perf_counter(), time.process_time()
@@ -131,19 +133,21 @@ def job_dust(folder: Path, number: int) -> None:
     if path.is_file():
         return
     sed, everything = t21(), foundation()
-    generator = torch.Generator().manual_seed(number)
+    # A stream of random numbers for each purpose: truths and data have to be independent.
+    seeds = [1000 * (k + 1) + number for k in range(4)]
+    generator = torch.Generator().manual_seed(seeds[0])
     chosen = torch.randperm(len(everything), generator=generator)[:DUST_SIZE]
     population = Dust(tau_a_scale=DUST_TAU)
     real = HierarchicalModel(everything.take(chosen), FixedSED(sed), population)
-    truth = prior_values(real, seed=number)
-    sample, _ = simulate_sample(real, truth, seed=number)
+    truth = prior_values(real, seed=seeds[1])
+    sample, _ = simulate_sample(real, truth, seed=seeds[2])
     model = HierarchicalModel(sample, FixedSED(sed), population)
     # Many short chains: for so few SNe a step costs nearly the same for one chain and for eight.
     settings = TrainingSettings(
         chains=DUST_CHAINS,
         warmup=40,
         draws=DUST_DRAWS,
-        seed=number,
+        seed=seeds[3],
         block=30,
         max_tree_depth=5,
         mode_iterations=100,
@@ -410,6 +414,8 @@ def recovery_rows(folder: Path) -> Iterable[Row]:
         # Components of a surface are correlated: the samples are what is independent.
         means = torch.stack([p.mean() for p in pulls])
         error = float(means.std() / math.sqrt(len(means))) if len(means) > 1 else math.nan
+        # Single parameters have a standard error that is known: pulls of five samples do not say.
+        error = 1 / math.sqrt(len(means)) if name in SCALARS else error
         rms, mean = _rms(z), float(means.mean())
         low, high = _rms_interval(pulls)
         yield Row(

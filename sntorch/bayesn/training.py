@@ -8,6 +8,7 @@ the three can be the last: ``map``, ``svi``, ``nuts``.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from sntorch.bayesn.joint_density import JointDensity
 from sntorch.bayesn.linearised import Reference
 from sntorch.bayesn.postprocessing import aligned
 from sntorch.bayesn.starting_surfaces import starting_point
+from sntorch.bayesn.surfaces import FixedSED, TrainedSED
 from sntorch.errors import ConfigError, check_number
 from sntorch.inference.chunks import ChunkStore
 from sntorch.inference.hierarchical import Conditional, HierarchicalDensity
@@ -207,6 +209,8 @@ class _Job:
         generator = torch.Generator(device=self.device).manual_seed(self.settings.seed)
         guide = self.begin(generator)
         n = self.settings.chains * self.settings.draws
+        # Not the numbers that the guide was fitted with, and the same whether it is read back.
+        generator = torch.Generator(device=self.device).manual_seed(self.settings.seed + 1)
         z = []
         for part in torch.arange(n).split(TOGETHER):
             x = torch.randn(
@@ -248,6 +252,7 @@ class _Job:
         store = self.stores[START]
         found = store.load(0) if store is not None else None
         if found is not None:
+            self.seconds.update({k: tuple(v) for k, v in found[1]["seconds"].items()})
             return self._restored(found[0])
         phi = self._timed("mode", self._mode)
         factor = self._timed("laplace", lambda: laplace_factor(self.density, phi))
@@ -321,10 +326,13 @@ class _Job:
         """Parameters of draws (C, S, D)."""
         parts = [self._parameters(part) for part in z.split(TOGETHER, 1)]
         draws = {name: torch.cat([p[name] for p in parts], 1) for name in parts[0]}
+        if self.settings.sampler != "map":
+            # At the mode θ is drawn to zero: its scale there is not the population's.
+            draws = aligned(draws, self.model.sed)
         return Trained(
             self.model,
             self.settings,
-            aligned(draws, self.model.sed),
+            draws,
             elbo=self.elbo,
             seconds=self.seconds,
         )
@@ -349,17 +357,31 @@ def _since(clock: tuple[float, float]) -> tuple[float, float]:
 def _signature(model: HierarchicalModel, settings: TrainingSettings) -> dict[str, Any]:
     """All that a run depends on, to be compared when it goes on."""
     sample, sed = model.sample, model.sed
-    o = sample.observations
-    tensors = (o.phase, o.flux, o.flux_err, o.redshift, o.mwebv, o.muhat, sample.distance_err)
     # Threads change the order of sums, not what is summed: results differ in the last digits.
     how = {k: v for k, v in asdict(settings).items() if k not in ("threads", "keep")}
+    o = sample.observations
+    own = (sample.distance_err, sample.host_mass, sample.redshift_cmb)
     return {
         **how,
         "population": repr(model.population),
-        "surfaces": type(model.surfaces).__name__,
+        "surfaces": f"{type(model.surfaces).__name__} {_settings(model.surfaces)}",
         "magnitudes": model.magnitudes,
         "free_tmax": model.free_tmax,
+        "n_nodes": sed.n_nodes,
         "supernovae": list(sample.object_id),
-        "data": [float(t.double().sum()) for t in tensors],
-        "sed": [sed.w0.flatten().tolist(), sed.w1.flatten().tolist(), sed.wave_knots.tolist()],
+        "light_curves": _digest([*(v for v in vars(o).values() if isinstance(v, Tensor)), *own]),
+        "sed_model": _digest([v for _, v in sorted(sed.named_buffers())]),
+        "m0": sed.m0,
     }
+
+
+def _settings(surfaces: FixedSED | TrainedSED) -> dict[str, Any]:
+    return {k: v for k, v in vars(surfaces).items() if isinstance(v, int | float)}
+
+
+def _digest(tensors: list[Tensor]) -> str:
+    """SHA-256 of tensors' bytes."""
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -5,6 +5,7 @@ Hoffman & Gelman (2014, arXiv:1111.4246), section 3.2.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from typing import Self
 
@@ -39,18 +40,22 @@ class StepSize:
         zero = torch.zeros_like(log)
         return cls(log, log.clone(), log.clone(), zero, zero.clone())
 
-    def update(self, acceptance: Tensor, target: float, where: Tensor) -> Self:
+    def update(
+        self, acceptance: Tensor, target: float, where: Tensor, largest: float = math.inf
+    ) -> Self:
         """Learn from the chains that have just finished a trajectory.
 
         Args:
             acceptance: Mean acceptance probability of it, shape (B, C).
             target: What it should be.
             where: Which chains, shape (B, C).
+            largest: Step size beyond which none goes.
         """
         count = self.count + 1
         share = 1 / (count + DELAY)
         error = (1 - share) * self.error + share * (target - acceptance)
         current = self.centre - count.sqrt() / SHRINKAGE * error
+        current = current.clamp(max=math.log(largest))
         weight = count**-FORGETTING
         average = weight * current + (1 - weight) * self.average
         new = (current, average, error, count)

@@ -14,6 +14,7 @@ Letters in shapes: ``B`` objects, ``C`` chains, ``D`` variables, ``K`` checkpoin
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Self
@@ -28,6 +29,7 @@ from sntorch.inference.density import BatchedDensity
 DIVERGENT = 1000.0
 LOOK_EVERY = 16
 COMPACT = 0.7
+LARGEST_ANGLE = math.pi / 3
 X, GRADIENT, MOMENTUM = 0, 1, 2
 
 
@@ -129,6 +131,8 @@ class BatchedSampler:
     ) -> None:
         self.density, self.coordinates, self.z = density, coordinates, start
         self.move = _rotation if rotate else _leapfrog
+        # Half a turn would bring a chain to where it was, mirrored, and be accepted.
+        self.largest_step = LARGEST_ANGLE if rotate else math.inf
         self.generator = generator
         self.target, self.most_doublings = target_accept, max_tree_depth
         self.step = StepSize.start(start.new_full(start.shape[:2], step_size))
@@ -243,7 +247,7 @@ class BatchedSampler:
         over = ended & (stopped | turned | (c.depth >= self.most_doublings))
         drawn = _record(drawn, c, over)
         if adapt:
-            step = step.update(c.acceptance / c.steps, self.target, over)
+            step = step.update(c.acceptance / c.steps, self.target, over, self.largest_step)
         return self._restart(c, ended, over, divergent), step, drawn
 
     def _grow(self, c: Chains, current: Tensor, value: Tensor) -> tuple[Chains, Tensor, Tensor]:
