@@ -13,6 +13,7 @@ samplers evaluate ``joint_density.JointDensity``, the same density much faster.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -55,6 +56,8 @@ class HierarchicalModel:
 
     def __post_init__(self) -> None:
         k_l, k_t = self.sed.w0.shape
+        # The caller's own may serve models of other knots.
+        self.population = copy(self.population)
         self.population.knots = (k_l, k_t)
 
     @property

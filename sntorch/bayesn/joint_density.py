@@ -32,6 +32,7 @@ from sntorch.physics.sed import residual_surface
 # Supernovae of a block times chains: large enough that calls cost little. What has to fit a cache
 # is cut once more, by the likelihood and by ``LinearGaussian``.
 BLOCK = 2000
+KEPT = 2
 REFERENCE_AV = 0.1
 REFERENCE_RV = 3.0
 
@@ -98,6 +99,9 @@ class JointDensity:
     def blocks(self, n_chains: int) -> list[ObjectBlock]:
         """All supernovae, in the order in which the likelihood takes them."""
         if n_chains not in self._blocks:
+            # Each holds data of its own: of the numbers of chains only the latest two are kept.
+            for old in list(self._blocks)[: -KEPT + 1]:
+                del self._blocks[old]
             order = self.likelihood.used.argsort(stable=True)
             count = max(round(self.size * n_chains / self.block), self.threads)
             self._blocks[n_chains] = [

@@ -98,7 +98,7 @@ class Population(ABC):
 
     # Whether supernovae whose host mass is not known have to be left out.
     needs_host_mass = False
-    # Whether W0 differs between groups, for which the SED's knots are asked.
+    # Numbers of the SED's knots in wavelength and time; the model sets them.
     knots: tuple[int, int] | None = None
 
     @abstractmethod

@@ -36,13 +36,14 @@ SIGN_WAVE = 6200.0
 SIGN_DAYS = (0.0, 10.0)
 
 
-def aligned(draws: Draws, sed: SEDModel) -> dict[str, Tensor]:
+def aligned(draws: Draws, sed: SEDModel, scale: bool = True) -> dict[str, Tensor]:
     """Draws with the sign and the scale of θ fixed; θ W1 does not change.
 
     Args:
         draws: ``w1`` (C, S, K_l, K_t) and ``theta`` (C, S, B); all else is handed on as it is.
             Draws without ``w1`` (the SED was held fixed) are all handed on.
         sed: Any model with the knots of ``w1``.
+        scale: Whether θ gets unit variance; otherwise only the sign is fixed.
 
     Raises:
         DataError: Shapes that do not fit the knots, or fewer than two supernovae.
@@ -53,7 +54,7 @@ def aligned(draws: Draws, sed: SEDModel) -> dict[str, Tensor]:
     theta, w1 = draws["theta"], draws["w1"]
     if theta.shape[-1] < 2:
         raise DataError(f"theta of {theta.shape[-1]} supernova has no spread: give two or more")
-    spread = theta.std(-1, correction=0)
+    spread = theta.std(-1, correction=0) if scale else torch.ones_like(theta[..., 0])
     sign = _signs(w1, sed)[:, None]
     factor = sign * spread
     return {**draws, "theta": theta / factor[..., None], "w1": w1 * factor[..., None, None]}

@@ -62,7 +62,8 @@ def simulate_sample(
         own["rv_sn"] = rv
     tmax = o.flux.new_zeros(n)
     if model.free_tmax:
-        tmax = TMAX_RANGE * (2 * torch.rand(n, generator=generator, dtype=tmax.dtype) - 1)
+        even = torch.rand(n, generator=generator, dtype=tmax.dtype, device=tmax.device)
+        tmax = TMAX_RANGE * (2 * even - 1)
         own["tmax"] = tmax
     scale = torch.sqrt(sample.distance_err.square() + c.sigma0.square())
     shift = 0.0 if c.delta_m is None else c.delta_m

@@ -81,7 +81,7 @@ class TrainingSettings:
                 raise ConfigError(f"{name}={value}: accepted are {', '.join(accepted)}")
         for name in ("mode_iterations", "svi_iterations", "svi_draws", "threads"):
             check_number(name, getattr(self, name), whole=True)
-            if getattr(self, name) < 1:
+            if getattr(self, name) is None or getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)}: at least 1 is accepted")
         if self.svi_draws % 2:
             raise ConfigError(f"svi_draws={self.svi_draws}: an even number is accepted")
@@ -122,8 +122,8 @@ class Trained:
         model: The model and its sample.
         settings: How it was trained.
         draws: Parameters (C, S, ...): shared ones, and ``theta``, ``av``, ``ds`` (``rv_sn``,
-            ``tmax``, ``epsilon``) with a dimension for supernovae; θ and W1 with one sign and θ of
-            unit variance.
+            ``tmax``, ``epsilon``) with a dimension for supernovae; θ and W1 with one sign and, but
+            for the mode, θ of unit variance.
         sums: Leapfrogs, divergences, acceptance and depths of the kept trajectories, summed by
             chain, shape (C,); empty without NUTS.
         energy: Of every kept trajectory, shape (C, S), or None.
@@ -326,13 +326,11 @@ class _Job:
         """Parameters of draws (C, S, D)."""
         parts = [self._parameters(part) for part in z.split(TOGETHER, 1)]
         draws = {name: torch.cat([p[name] for p in parts], 1) for name in parts[0]}
-        if self.settings.sampler != "map":
-            # At the mode θ is drawn to zero: its scale there is not the population's.
-            draws = aligned(draws, self.model.sed)
+        # At the mode θ is drawn to zero: its scale there is not the population's.
         return Trained(
             self.model,
             self.settings,
-            draws,
+            aligned(draws, self.model.sed, scale=self.settings.sampler != "map"),
             elbo=self.elbo,
             seconds=self.seconds,
         )
@@ -372,6 +370,9 @@ def _signature(model: HierarchicalModel, settings: TrainingSettings) -> dict[str
         "light_curves": _digest([*(v for v in vars(o).values() if isinstance(v, Tensor)), *own]),
         "sed_model": _digest([v for _, v in sorted(sed.named_buffers())]),
         "m0": sed.m0,
+        "bands": list(o.bands),
+        # Random numbers of a GPU are others than those of a CPU.
+        "device": sed.w0.device.type,
     }
 
 

@@ -61,10 +61,10 @@ class RunSettings:
         least = {"chains": 1, "warmup": 4, "draws": 4, "block": 1, "max_tree_depth": 1, "seed": 0}
         for name, value in least.items():
             check_number(name, getattr(self, name), whole=True)
-            if getattr(self, name) < value:
+            if getattr(self, name) is None or getattr(self, name) < value:
                 raise ConfigError(f"{name}={getattr(self, name)}: at least {value} is accepted")
         check_number("target_accept", self.target_accept)
-        if not 0 < self.target_accept < 1:
+        if self.target_accept is None or not 0 < self.target_accept < 1:
             raise ConfigError(f"target_accept={self.target_accept}: between 0 and 1 is accepted")
 
 

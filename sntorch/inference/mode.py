@@ -10,7 +10,6 @@ doi:10.1111/j.1467-9868.2008.00700.x).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -22,23 +21,6 @@ from sntorch.inference.hierarchical import HierarchicalDensity
 WIDEST = 2.0
 STEP = 1e-3
 TOGETHER = 16
-
-
-@dataclass(frozen=True, eq=False)
-class SharedMode:
-    """Where the marginal density is largest, and how wide it is there.
-
-    Attributes:
-        mean: φ, shape (G,).
-        scale_tril: Cholesky factor of the inverse Hessian, shape (G, G).
-        log_density: Marginal ln p there, up to a constant.
-        evaluations: How often the density was evaluated.
-    """
-
-    mean: Tensor
-    scale_tril: Tensor
-    log_density: float
-    evaluations: int
 
 
 def shared_mode(

@@ -206,7 +206,7 @@ def test_coordinates_do_learn():
     density = HierarchicalDensity(Normals())
     factor = torch.diag(torch.tensor([6.0, 0.6, 0.06]).double())
     bad = Conditional.around(density, coordinates(density).mean, factor)
-    settings = RunSettings(chains=6, warmup=24, draws=4, block=12, max_tree_depth=4)
+    settings = RunSettings(chains=6, warmup=120, draws=4, block=12, max_tree_depth=4)
     *_, last = (block for block in blocks(settings, begin=lambda _: bad) if block.warming)
     assert bool((last.depths / last.z.shape[1] < 3.5).all())
 
