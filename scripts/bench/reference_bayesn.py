@@ -304,9 +304,8 @@ def training_likelihood(model: Any, packed: Any, weights: Any) -> float:
     }
     conditioned = substitute(seed(model.train_model_globalRV, 0), values)
     site = trace(conditioned).get_trace(packed, weights)["obs"]
-    mask = np.asarray(packed[MASK]).T > 0
-    log_prob = np.asarray(site["fn"].log_prob(site["value"])).reshape(mask.shape)
-    return float(log_prob[mask].sum())
+    log_prob = np.asarray(site["fn"].log_prob(site["value"]))
+    return float(log_prob[np.asarray(packed[MASK]) > 0].sum())
 
 
 def in_magnitudes(model: Any, data: np.ndarray) -> Any:

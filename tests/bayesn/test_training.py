@@ -34,8 +34,7 @@ SHORT = TrainingSettings(
 SVI, MAP = replace(SHORT, sampler="svi"), replace(SHORT, sampler="map")
 SAMPLERS = {"nuts": SHORT, "svi": SVI, "map": MAP}
 SHARED = {"w0": (4, 3), "w1": (4, 3), "sigma_epsilon": (6,), "l_omega": (6, 6)}
-# Eight blocks: windows end after the first, second and third, then one of the warm-up, three of
-# draws.
+# Blocks of the warm-up, at the ends of the first three of which coordinates learn, and of draws.
 WARMING, SAMPLING = 4, 3
 
 

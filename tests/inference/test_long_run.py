@@ -15,8 +15,7 @@ from sntorch.inference.chunks import ChunkStore
 from sntorch.inference.hierarchical import Conditional, HierarchicalDensity
 from sntorch.inference.long_run import RunSettings, learned, long_run
 
-# Trajectories of the blocks: windows end after the first, second, third and fifth; eight are of
-# the warm-up.
+# Trajectories of the blocks: windows end after the first, second, third and fifth.
 SHORT = RunSettings(chains=2, warmup=12, draws=5, block=2, max_tree_depth=3, seed=5)
 LENGTHS = [1, 2, 2, 2, 1, 2, 2, 2, 2, 1]
 WARMING = 7
