@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BEGINNINGS = ("model", "scratch")
+# Ratio of the wavelengths of bands that are drawn side by side, at least.
+APART = 1.05
 CHECKPOINTS = "checkpoints"
 KNOTS = ("wave_knots", "time_knots")
 
@@ -128,8 +130,7 @@ def training_figures(trained: Trained, published: SEDModel) -> Iterator[tuple[st
     if "w0" in draws and several:
         yield "surfaces", surfaces(draws, sed, published)
         yield "residual_covariance", residual_covariance(draws, sed)
-    seen = trained.model.sample.observations.bands
-    bands = sorted((b for b in seen if bool(sed.covers(b, 0.0))), key=_wavelength)
+    bands = _distinct(b for b in trained.model.sample.observations.bands if sed.covers(b, 0.0))
     if "w0" in draws and bands:
         yield "mean_light_curves", mean_light_curves(draws, sed, bands, published)
     numbers = [name for name, values in draws.items() if values.ndim == 2]
@@ -219,10 +220,16 @@ def _provenance(cfg: DictConfig) -> list[str]:
     return [f"sntorch {version('sntorch')}: {' '.join(words)}"]
 
 
-def _wavelength(band: str) -> float:
+def _distinct(bands: Iterable[str]) -> list[str]:
+    """By wavelength, one of those that are nearly the same: surveys have several V and Y."""
     from sntorch.physics.bandpasses import get_bandpass
 
-    return get_bandpass(band).pivot_wavelength
+    chosen, last = [], 0.0
+    for wave, band in sorted((get_bandpass(band).pivot_wavelength, band) for band in bands):
+        if wave > APART * last:
+            chosen.append(band)
+            last = wave
+    return chosen
 
 
 def _published_numbers(published: SEDModel) -> dict[str, float]:

@@ -106,6 +106,11 @@ def test_figures_are_files_and_in_tensorboard(run):
     assert set(board.Tags()["images"]) == names
 
 
+def test_nearly_equal_bands_are_drawn_once():
+    bands = ["cspys", "cspv9844", "cspyd", "ps1::r", "cspb", "cspv3014"]
+    assert verb._distinct(bands) == ["cspb", "cspv3014", "ps1::r", "cspys"]
+
+
 def test_scalars_of_every_block_are_in_tensorboard(run):
     board = EventAccumulator(str(run / "tensorboard")).Reload()
     for name in ("step_size", "acceptance", "leapfrogs", "divergences"):
