@@ -2,6 +2,8 @@
 code 2.
 """
 
+import math
+
 
 class SntorchError(Exception):
     """What was asked for cannot be done; the message says where, what was found and what is
@@ -39,3 +41,14 @@ def check_number(name: str, value: object, whole: bool = False) -> None:
     kinds = int if whole else (int, float)
     if value is not None and (isinstance(value, bool) or not isinstance(value, kinds)):
         raise ConfigError(f"{name}={value}: a {'whole ' * whole}number is accepted")
+
+
+def check_positive(name: str, value: object) -> None:
+    """Refuse a setting that is no positive, finite number; None is let through.
+
+    Raises:
+        ConfigError: Something else.
+    """
+    check_number(name, value)
+    if isinstance(value, int | float) and not (value > 0 and math.isfinite(value)):
+        raise ConfigError(f"{name}={value}: a positive number is accepted")

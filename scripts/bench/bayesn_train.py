@@ -120,7 +120,7 @@ def job_recovery(folder: Path, number: int, threads: int) -> None:
     # Draws have θ of unit variance over these supernovae, not over the population.
     truth["w1"] = truth["w1"] * own["theta"].std(correction=0)
     model = HierarchicalModel(sample, TrainedSED(sed), GlobalRV())
-    settings = TrainingSettings(warmup=30, draws=50, seed=number, threads=threads, block=50)
+    settings = TrainingSettings(warmup=100, draws=150, seed=number, threads=threads)
     begun = time.perf_counter(), time.process_time()
     trained = train(model, settings, folder / "chains" / f"recovery_{number}", _watch)
     seconds = time.perf_counter() - begun[0], time.process_time() - begun[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sntorch.errors import ConfigError, check_number
+from sntorch.errors import ConfigError, check_number, check_positive
 from sntorch.physics.sed import SEDModel
 
 RV_MODES = ("fixed", "population", "uniform")
@@ -63,9 +63,7 @@ class FitOptions:
             if not isinstance(getattr(self, name), bool):
                 raise ConfigError(f"{name}={getattr(self, name)}: true or false is accepted")
         for name in ("rv", "sigma_r", "tmax_range"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ConfigError(f"{name}={value}: a positive number is accepted")
+            check_positive(name, getattr(self, name))
         for name in ("fix_av", "error_floor"):
             value = getattr(self, name)
             if value is not None and not value >= 0:

@@ -35,7 +35,7 @@ from pyro import distributions as dist
 from torch import Tensor
 
 from sntorch.bayesn.options import RV_LEAST
-from sntorch.errors import ConfigError, DataError, check_number
+from sntorch.errors import ConfigError, DataError, check_number, check_positive
 
 RV_MOST = 6.0
 # Values of R_V that a population's mean, or the one of all hosts, may have in training.
@@ -345,10 +345,11 @@ def _check(population: Population) -> None:
     for name, value in vars(population).items():
         if name.endswith("_range"):
             _check_range(name, value)
-        elif name.endswith("_scale") or name in ("mass", "spread"):
+        elif name == "mass":
             _check_finite(name, value)
-            if name != "mass" and not value > 0:
-                raise ConfigError(f"{name}={value}: a positive number is accepted")
+        elif name.endswith("_scale") or name == "spread":
+            _check_finite(name, value)
+            check_positive(name, value)
 
 
 def _check_range(name: str, value: Any) -> None:

@@ -8,11 +8,14 @@ implementation: W0, W1 ~ N(0, 1) at every knot, σ_ε ~ half-Cauchy(1), the resi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from pyro import distributions as dist
 from torch import Tensor
 
 from sntorch.bayesn.populations import Draw
+from sntorch.errors import check_positive
 from sntorch.physics.sed import SEDModel
 
 
@@ -54,6 +57,9 @@ class TrainedSED:
         sed: Its knots and template are used, its surfaces are not.
         sigma_scale: Scale of the half-Cauchy prior of σ_ε, mag.
         concentration: η of the LKJ prior of the correlations.
+
+    Raises:
+        ConfigError: A setting that is not positive.
     """
 
     trained = True
@@ -63,13 +69,21 @@ class TrainedSED:
     ) -> None:
         self.sed = sed
         self.sigma_scale, self.concentration = sigma_scale, concentration
+        for name in ("sigma_scale", "concentration"):
+            check_positive(name, getattr(self, name))
 
     def __call__(self, draw: Draw) -> Surfaces:
         """Draw W0, W1, σ_ε and the correlations' Cholesky factor."""
+        surface, scales, correlations = self._priors
+        mean, first = draw("w0", surface), draw("w1", surface)
+        sigma = draw("sigma_epsilon", scales)
+        factor = draw("l_omega", correlations)
+        return Surfaces(mean, first, sigma[..., :, None] * factor)
+
+    @cached_property
+    def _priors(self) -> tuple[Any, Any, Any]:
+        # Made once: that of the correlations takes longer to make than to evaluate.
         w0, n = self.sed.w0, len(self.sed.epsilon_cholesky)
         surface = dist.Normal(w0.new_zeros(w0.shape), 1.0).to_event(2)
-        mean, first = draw("w0", surface), draw("w1", surface)
         scales = dist.HalfCauchy(w0.new_full((n,), self.sigma_scale)).to_event(1)
-        sigma = draw("sigma_epsilon", scales)
-        factor = draw("l_omega", dist.LKJCholesky(n, w0.new_tensor(self.concentration)))
-        return Surfaces(mean, first, sigma[..., :, None] * factor)
+        return surface, scales, dist.LKJCholesky(n, w0.new_tensor(self.concentration))
