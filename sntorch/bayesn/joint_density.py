@@ -25,7 +25,7 @@ from sntorch.bayesn.likelihood import HALF_LOG_2PI, Likelihood
 from sntorch.bayesn.linearised import Reference, linearise
 from sntorch.bayesn.populations import Conditions
 from sntorch.bayesn.surfaces import Surfaces
-from sntorch.inference.hierarchical import HierarchicalDensity, Shared
+from sntorch.inference.hierarchical import Shared
 from sntorch.physics.extinction import DustCurve
 from sntorch.physics.sed import residual_surface
 
@@ -63,6 +63,8 @@ class JointDensity:
         sites: Shared parameters in order.
         n_shared, n_own, size: G, K and S.
         own_names: Names of the supernovae's own variables, in order; ``epsilon`` is several.
+        has_rv: Whether every host has its own R_V.
+        group: Number of each supernova's W0, shape (S,); None where all share one.
     """
 
     def __init__(
@@ -156,8 +158,7 @@ class JointDensity:
         with torch.no_grad():
             shared, _ = self.shared(phi)
             own = Own.unpack(z, self.has_rv, self.model.free_tmax)
-            group = self._group()
-            warp = _warp(shared, own, group)[:, 0]
+            warp = _warp(shared, own, self.group)[:, 0]
             rv = shared.get("rv")
             if own.rv_score is not None:
                 rv = population_rv(own.rv_score, shared["mu_r"], shared["sigma_r"])
@@ -167,11 +168,6 @@ class JointDensity:
             rv = rv.expand_as(own.ds)[:, 0].clamp(1.0, 6.0)
             grey = self.model.sed.m0 + own.ds[:, 0]
             return Reference(warp, own.log_av.exp()[:, 0], rv, grey, tmax)
-
-    @property
-    def has_rv(self) -> bool:
-        """Whether every host has its own R_V."""
-        return self._has_rv
 
     def _trace(self) -> dict[str, Site]:
         """The shared sites, from one draw of the priors."""
@@ -185,7 +181,7 @@ class JointDensity:
             return transform(self.model.sed.w0.new_zeros(shape))
 
         _, c = self.model.shared(draw)
-        self._has_rv = c.mu_r is not None
+        self.has_rv, self.group = c.mu_r is not None, c.group
         return sites
 
     def _read(self, phi: Tensor) -> tuple[Surfaces, Conditions, Tensor]:
@@ -232,13 +228,6 @@ class JointDensity:
             **{k: torch.atleast_2d(v).mT for k, v in conditions.items() if v is not None},
         }
 
-    def _group(self) -> Tensor | None:
-        def draw(name: str, prior: Any) -> Tensor:
-            site = self.sites[name]
-            return site.transform(self.model.sed.w0.new_zeros(site.shape))
-
-        return self.model.shared(draw)[1].group
-
 
 class ObjectBlock:
     """Some of the supernovae: see ``inference.hierarchical.Block``.
@@ -254,8 +243,7 @@ class ObjectBlock:
         self.likelihood = of.likelihood.take(rows)
         self.law = DustCurve(self.likelihood.nodes.flatten(1))
         self.muhat, self.distance_err = o.muhat[rows], model.sample.distance_err[rows]
-        group = of._group()
-        self.group = None if group is None else group[rows]
+        self.group = None if of.group is None else of.group[rows]
         self.whitening = Whitening(
             of.linear.take(rows).without_grey(model.sed.m0),
             self.muhat,
@@ -301,11 +289,6 @@ class ObjectBlock:
         """With the conditions of these supernovae."""
         surfaces = ("w0", "w1", "cholesky")
         return {k: v if k in surfaces or len(v) == 1 else v[self.rows] for k, v in shared.items()}
-
-
-def density(model: HierarchicalModel, threads: int = 1, **how: Any) -> HierarchicalDensity:
-    """A model's joint density, ready for a sampler."""
-    return HierarchicalDensity(JointDensity(model, threads=threads, **how), threads)
 
 
 def _warp(shared: Shared, own: Own, group: Tensor | None) -> Tensor:

@@ -224,32 +224,23 @@ class DustRedshift(Dust):
         )
 
 
-class MassSplit(Population):
-    """Two populations of dust and scatter, of hosts below and above a mass, and a magnitude step.
+class HostSplit(Population):
+    """Two populations of dust and scatter, of hosts below and above a mass; subclasses add more.
 
     Args:
         mass: Where to split, log10 of the stellar mass in suns.
-        step_range: Ends of the uniform prior of ΔM (high minus low), mag.
         **dust: Priors, as for ``Dust``.
     """
 
     needs_host_mass = True
 
-    def __init__(
-        self, mass: float = 10.0, step_range: Sequence[float] = (-0.2, 0.2), **dust: Any
-    ) -> None:
-        self.mass, self.step_range = mass, _ends(step_range)
-        self.dust = Dust(**dust)
+    def __init__(self, mass: float = 10.0, **dust: Any) -> None:
+        self.mass, self.dust = mass, Dust(**dust)
         _check(self)
 
     def __call__(self, draw: Draw, sample: Hosts) -> Conditions:
         """See ``Population``."""
-        high = self.high(sample)
-        conditions = self.split(draw, sample, high)
-        step = draw("delta_m", uniform(*self.step_range, sample))
-        share = high.to(step)
-        conditions.delta_m = each(step) * (share - share.mean())
-        return conditions
+        return self.split(draw, sample, self.high(sample))
 
     def high(self, sample: Hosts) -> Tensor:
         """Whether each host is above the split, shape (S,).
@@ -279,16 +270,43 @@ class MassSplit(Population):
         return Conditions(**chosen)
 
 
-class MassSplitSED(MassSplit):
-    """The same with mean surfaces of their own, W0 + δW0, in place of a magnitude step.
+class MassSplit(HostSplit):
+    """A split with a step in magnitude.
 
     Args:
-        spread: Standard deviation of the prior of δW0, mag.
-        **split: As for ``MassSplit``.
+        mass: Where to split, log10 of the stellar mass in suns.
+        step_range: Ends of the uniform prior of ΔM (high minus low), mag.
+        **dust: Priors, as for ``Dust``.
     """
 
-    def __init__(self, spread: float = 0.1**0.5, **split: Any) -> None:
-        super().__init__(**split)
+    def __init__(
+        self, mass: float = 10.0, step_range: Sequence[float] = (-0.2, 0.2), **dust: Any
+    ) -> None:
+        super().__init__(mass, **dust)
+        self.step_range = _ends(step_range)
+        _check(self)
+
+    def __call__(self, draw: Draw, sample: Hosts) -> Conditions:
+        """See ``Population``."""
+        high = self.high(sample)
+        conditions = self.split(draw, sample, high)
+        step = draw("delta_m", uniform(*self.step_range, sample))
+        share = high.to(step)
+        conditions.delta_m = each(step) * (share - share.mean())
+        return conditions
+
+
+class MassSplitSED(HostSplit):
+    """A split with mean surfaces of their own, W0 + δW0.
+
+    Args:
+        mass: Where to split, log10 of the stellar mass in suns.
+        spread: Standard deviation of the prior of δW0, mag.
+        **dust: Priors, as for ``Dust``.
+    """
+
+    def __init__(self, mass: float = 10.0, spread: float = 0.1**0.5, **dust: Any) -> None:
+        super().__init__(mass, **dust)
         self.spread = spread
         _check(self)
 

@@ -39,7 +39,7 @@ KEEP = ("all", "scalars")
 # The mode is searched, the model linearised there, and the mode searched again.
 ROUNDS = (1.0, 0.5)
 START, CHAINS = "start", "chains"
-# Draws turned into parameters at once.
+# Draws of the guide made at once.
 TOGETHER = 100
 
 
@@ -202,52 +202,53 @@ class _Job:
         phi = self._timed("mode", self._mode)
         x = phi.new_zeros(self.density.size, 1, self.hierarchy.n_own)
         z = self.density.joined(phi[None], self.density.whiten(phi[None], x))
-        return self._trained(z[:, None])
+        return self._trained([self._parameters(z[:, None])])
 
     def variational(self) -> Trained:
         """Independent draws of the guide."""
-        generator = torch.Generator(device=self.device).manual_seed(self.settings.seed)
-        guide = self.begin(generator)
-        n = self.settings.chains * self.settings.draws
-        # Not the numbers that the guide was fitted with, and the same whether it is read back.
-        generator = torch.Generator(device=self.device).manual_seed(self.settings.seed + 1)
-        z = []
-        for part in torch.arange(n).split(TOGETHER):
+        guide = self.begin()
+        chains = self.settings.chains
+        generator = self._random("draws")
+        parts = []
+        for part in torch.arange(self.settings.draws).split(max(TOGETHER // chains, 1)):
             x = torch.randn(
-                (1, len(part), self.density.dim),
+                (1, chains * len(part), self.density.dim),
                 generator=generator,
                 dtype=guide.mean.dtype,
                 device=self.device,
             )
-            z.append(guide.outside(x)[0])
-        draws = torch.cat(z).unflatten(0, (self.settings.chains, self.settings.draws))
-        return self._trained(draws)
+            z = guide.outside(x)[0].unflatten(0, (chains, len(part)))
+            parts.append(self._parameters(z))
+        return self._trained(parts)
 
     def nuts(self, watch: Callable[[Status], None] | None) -> Trained:
         """The long run."""
-        kept: list[BlockOfDraws] = []
+        parts: list[dict[str, Tensor]] = []
+        energy: list[Tensor] = []
+        sums: dict[str, Tensor] = {}
 
         def tell(done: float) -> None:
             self.tell("nuts", done)
 
-        settings, store = self.settings.run(), self.stores[CHAINS]
         # The start has a clock of its own.
-        begun = self.begin(torch.Generator(device=self.device).manual_seed(settings.seed))
+        begun = self.begin()
         clock = time.perf_counter(), time.process_time()
-        for block in long_run(lambda _: begun, settings, self.device, store, tell):
+        for block in long_run(begun, self.settings.run(), self.stores[CHAINS], tell):
             if watch is not None:
                 watch(self._status(block))
-            if not block.warming:
-                kept.append(block)
+            if block.warming:
+                continue
+            parts.append(self._parameters(block.z))
+            energy.append(block.energy)
+            for name in SUMS:
+                more = getattr(block, name)
+                sums[name] = sums[name] + more if name in sums else more
         self.seconds["nuts"] = _since(clock)
-        trained = self._trained(torch.cat([b.z for b in kept], 1))
-        trained.sums = {
-            name: torch.stack([getattr(b, name) for b in kept]).sum(0) for name in SUMS
-        }
-        trained.energy = torch.cat([b.energy for b in kept], 1)
+        trained = self._trained(parts)
+        trained.sums, trained.energy = sums, torch.cat(energy, 1)
         return trained
 
-    def begin(self, generator: torch.Generator) -> Conditional:
+    def begin(self) -> Conditional:
         """The guide: read back, or found by way of the mode."""
         store = self.stores[START]
         found = store.load(0) if store is not None else None
@@ -257,7 +258,7 @@ class _Job:
         phi = self._timed("mode", self._mode)
         factor = self._timed("laplace", lambda: laplace_factor(self.density, phi))
         start = Conditional.around(self.density, phi, factor)
-        fitted = self._timed("svi", lambda: self._svi(start, generator))
+        fitted = self._timed("svi", lambda: self._svi(start, self._random("svi")))
         self.elbo = fitted.elbo
         if store is not None:
             guide = fitted.coordinates
@@ -322,10 +323,15 @@ class _Job:
             parameters={k: v for k, v in values.items() if v.ndim == 2},
         )
 
-    def _trained(self, z: Tensor) -> Trained:
-        """Parameters of draws (C, S, D)."""
-        parts = [self._parameters(part) for part in z.split(TOGETHER, 1)]
-        draws = {name: torch.cat([p[name] for p in parts], 1) for name in parts[0]}
+    def _random(self, purpose: str) -> torch.Generator:
+        """A stream of random numbers that no other purpose and no other seed has."""
+        seed = FIRST_STREAM + len(STREAMS) * self.settings.seed + STREAMS.index(purpose)
+        return torch.Generator(device=self.device).manual_seed(seed)
+
+    def _trained(self, parts: list[dict[str, Tensor]]) -> Trained:
+        """With draws that come in parts (C, n, ...), whose dictionaries are emptied."""
+        # One parameter after another: the largest is not held twice together with the others.
+        draws = {name: torch.cat([p.pop(name) for p in parts], 1) for name in list(parts[0])}
         # At the mode θ is drawn to zero: its scale there is not the population's.
         return Trained(
             self.model,
@@ -336,15 +342,19 @@ class _Job:
         )
 
     def _parameters(self, z: Tensor) -> dict[str, Tensor]:
+        """Parameters of draws (C, n, D), on the CPU."""
         shape = z.shape[:2]
         phi, own = self.density.split(z.flatten(0, 1))
         named = {**self.hierarchy.constrain(phi), **self.hierarchy.own(phi, own)}
         if self.settings.keep == "scalars":
             named.pop("epsilon")
-        return {k: v.unflatten(0, shape) for k, v in named.items()}
+        return {k: v.unflatten(0, shape).cpu() for k, v in named.items()}
 
 
 GUIDE = ("mean", "scale_tril", "own_mean", "own_scale")
+# NUTS takes the seed as it is; these begin above any seed that people choose.
+STREAMS = ("svi", "draws")
+FIRST_STREAM = 2**40
 
 
 def _since(clock: tuple[float, float]) -> tuple[float, float]:
@@ -355,8 +365,10 @@ def _since(clock: tuple[float, float]) -> tuple[float, float]:
 def _signature(model: HierarchicalModel, settings: TrainingSettings) -> dict[str, Any]:
     """All that a run depends on, to be compared when it goes on."""
     sample, sed = model.sample, model.sed
-    # Threads change the order of sums, not what is summed: results differ in the last digits.
-    how = {k: v for k, v in asdict(settings).items() if k not in ("threads", "keep")}
+    # Threads change the order of sums, not what is summed: results differ in the last digits. More
+    # draws go on where the chains are.
+    free = ("threads", "keep", "draws")
+    how = {k: v for k, v in asdict(settings).items() if k not in free}
     o = sample.observations
     own = (sample.distance_err, sample.host_mass, sample.redshift_cmb)
     return {

@@ -10,9 +10,10 @@ import numpy as np
 from torch import Tensor
 
 from sntorch.atomic import atomic_write
+from sntorch.bayesn import netcdf
 from sntorch.bayesn.postprocessing import parameters_of
 from sntorch.bayesn.training import Trained
-from sntorch.bayesn.training_report import diagnostics_table, report
+from sntorch.bayesn.training_report import TRUST, diagnostics_table, report, short_report
 from sntorch.errors import DataError
 from sntorch.physics.sed import SEDModel
 
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from xarray import Dataset
 
+TITLES = {
+    "map": "Training: the mode alone, without uncertainties",
+    "svi": "Training: a variational fit, whose widths are approximate",
+}
 YAML, CHAINS, SUMMARY, REPORT = "BAYESN.YAML", "chains.nc", "summary.csv", "report.md"
-ENGINE = "h5netcdf"
 UNITS = {"av": "mag", "ds": "mag", "tau_a": "mag", "sigma0": "mag", "tmax": "d (rest frame)"}
 # Dimensions of parameters behind (chain, draw); others get dimensions of their own.
 DIMENSIONS = {
@@ -56,14 +60,15 @@ def write_training(trained: Trained, folder: Path, provenance: Sequence[str] = (
         ConfigError: A package that writes netCDF is missing.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    notes = list(trained.model.sample.notes) + _how(trained)
+    notes = [_what(trained), *trained.model.sample.notes, *_how(trained)]
     try:
         parameters = parameters_of(trained.draws, trained.model.sed)
-        header = [*provenance, *_population_lines(trained), *notes]
-        parameters.to_yaml(folder / YAML, header)
+        parameters.to_yaml(folder / YAML, [*provenance, *notes])
     except DataError as error:
         notes.append(f"no {YAML}: {error}")
-    save_chains(trained, folder / CHAINS)
+    netcdf.save(
+        {"posterior": chains(trained), "sample_stats": statistics(trained)}, folder / CHAINS
+    )
     table = summary(trained)
     with atomic_write(folder / SUMMARY) as draft:
         table.to_csv(draft)
@@ -74,7 +79,7 @@ def write_training(trained: Trained, folder: Path, provenance: Sequence[str] = (
 
 
 def summary(trained: Trained) -> DataFrame:
-    """Mean, sd, quantiles, R-hat and effective sample sizes of every number but ε."""
+    """Mean, sd and quantiles of every number but ε; of chains R-hat and effective sample sizes."""
     sample = trained.model.sample
     few = len(sample) <= MOST_DIAGNOSED
     own = {name for name, dims in DIMENSIONS.items() if "sn" in dims}
@@ -83,21 +88,18 @@ def summary(trained: Trained) -> DataFrame:
         for k, v in trained.draws.items()
         if k != "epsilon" and (few or k not in own) and v.shape[1] > 0
     }
-    return diagnostics_table(chosen, trained.model.sed, sample.object_id if few else None)
-
-
-def save_chains(trained: Trained, path: Path) -> None:
-    """All draws as netCDF in ArviZ's layout: groups ``posterior`` and ``sample_stats``."""
-    from sntorch.bayesn.netcdf import require
-
-    require()
-    with atomic_write(path) as draft:
-        chains(trained).to_netcdf(draft, group="posterior", engine=ENGINE, mode="w")
-        statistics(trained).to_netcdf(draft, group="sample_stats", engine=ENGINE, mode="a")
+    table = diagnostics_table(chosen, trained.model.sed, sample.object_id if few else None)
+    # Independent draws agree whatever they are drawn from.
+    return table if trained.sums else table.drop(columns=list(TRUST))
 
 
 def chains(trained: Trained) -> Dataset:
-    """The posterior as an xarray data set (chain, draw, ...)."""
+    """The posterior as an xarray data set (chain, draw, ...), in ArviZ's layout.
+
+    Raises:
+        ConfigError: xarray is not installed.
+    """
+    netcdf.require()
     from xarray import Dataset
 
     columns: dict[str, Any] = {}
@@ -105,10 +107,7 @@ def chains(trained: Trained) -> Dataset:
         dims = DIMENSIONS.get(name)
         if dims is None:
             dims = tuple(f"{name}_{i}" for i in range(value.ndim - 2))
-        array = value.cpu().numpy()
-        if name == "epsilon":
-            array = array.astype(np.float32)
-        columns[name] = (("chain", "draw", *dims), array, {"units": UNITS.get(name, "1")})
+        columns[name] = (("chain", "draw", *dims), _array(value), {"units": UNITS.get(name, "1")})
     sed = trained.model.sed
     coordinates = {
         "wave_knot": _array(sed.wave_knots),
@@ -133,11 +132,8 @@ def statistics(trained: Trained) -> Dataset:
 
 def _report(trained: Trained, table: DataFrame, notes: list[str]) -> str:
     settings = trained.settings
-    if settings.sampler == "map":
-        lines = ["# Training: the mode alone, without uncertainties", ""]
-        population = table[table["kind"] == "population"]
-        lines += [f"- {name}: {row['mean']:.4f}" for name, row in population.iterrows()]
-        return "\n".join([*lines, "", *(f"- {note}" for note in notes)])
+    if settings.sampler in TITLES:
+        return short_report(TITLES[settings.sampler], table, notes)
     n = settings.chains * settings.draws
     energy = None if trained.energy is None else -trained.energy
     return report(table, trained.divergences, n, energy, notes)
@@ -155,20 +151,17 @@ def _how(trained: Trained) -> list[str]:
             f"NUTS: {settings.chains} chains of {settings.warmup} + {settings.draws}, "
             f"{mean:.0f} leapfrogs a trajectory"
         )
-    if settings.sampler == "svi":
-        lines.append("draws of the variational guide: R-hat says nothing here")
     seconds = "; ".join(
         f"{name} {wall:.0f} s ({cpu:.0f} CPU s)" for name, (wall, cpu) in trained.seconds.items()
     )
     return [*lines, *([f"time: {seconds}"] if seconds else [])]
 
 
-def _population_lines(trained: Trained) -> list[str]:
+def _what(trained: Trained) -> str:
     model = trained.model
     kind = "magnitudes" if model.magnitudes else "fluxes"
-    return [
-        f"trained with sntorch on {len(model.sample)} supernovae, {kind}: {model.population!r}",
-    ]
+    what = f"{type(model.surfaces).__name__}, {model.population!r}"
+    return f"trained with sntorch on {len(model.sample)} supernovae, {kind}: {what}"
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -31,7 +31,8 @@ N_WORST = 5
 # Components whose statistics are computed at once.
 CHUNK = 4096
 QUANTILES = {"q05": 0.05, "q50": 0.5, "q95": 0.95}
-COLUMNS = ("mean", "sd", *QUANTILES, "rhat", "ess_bulk", "ess_tail")
+TRUST = ("rhat", "ess_bulk", "ess_tail")
+COLUMNS = ("mean", "sd", *QUANTILES, *TRUST)
 SED_BLOCKS = ("w0", "w1", "sigma_epsilon", "l_omega")
 OBJECT_BLOCKS = ("theta", "av", "ds", "rv_sn", "tmax", "epsilon")
 
@@ -95,13 +96,27 @@ def report(
         notes: Lines to end with: sample, settings, time.
     """
     sections = [
-        _warning(table, divergences, n_trajectories),
+        _warning(table, divergences, n_trajectories, energy),
         ["# Training", *_overview(table, divergences, n_trajectories)],
         [] if energy is None else ["## Energy", *_energy(energy)],
         ["## Population", *_population(table)],
         ["## Notes", *(f"- {note}" for note in notes)] if notes else [],
     ]
     return "\n\n".join(_section(lines) for lines in sections if lines) + "\n"
+
+
+def short_report(title: str, table: DataFrame, notes: Sequence[str] = ()) -> str:
+    """The report of a training without chains.
+
+    Args:
+        title: Of the report.
+        table: Of ``diagnostics_table``; of its columns ``mean`` and ``sd`` are shown.
+        notes: Lines to end with.
+    """
+    population = table[table["kind"] == "population"]
+    lines = [f"- {name}: {_in_words(row)}" for name, row in population.iterrows()]
+    sections = [[f"# {title}", *lines], ["## Notes", *(f"- {note}" for note in notes)]]
+    return "\n\n".join(_section(lines) for lines in sections) + "\n"
 
 
 def _components(
@@ -162,21 +177,24 @@ def _section(lines: Sequence[str]) -> str:
     return f"{heading}\n\n" + "\n".join(rest)
 
 
-def _warning(table: DataFrame, divergences: int, n_trajectories: int) -> list[str]:
+def _warning(
+    table: DataFrame, divergences: int, n_trajectories: int, energy: Tensor | None
+) -> list[str]:
     """What makes the run doubtful and what to change; empty where nothing does."""
     lines = []
     if divergences > MOST_DIVERGENT * n_trajectories:
         lines.append(
             f"- {_share(divergences, n_trajectories)} trajectories diverged, at most "
-            f"{MOST_DIVERGENT:.0%} may: parts of the posterior were not reached. Raise the target "
-            "acceptance (to 0.9, then 0.95), or warm up longer."
+            f"{MOST_DIVERGENT:.0%} may: parts of the posterior were not reached. Set "
+            "training.target_accept=0.9, then 0.95, or warm up longer (training.warmup)."
         )
     n_high = int((_rhat(table) > MOST_RHAT).sum())
     if n_high:
         lines.append(
             f"- R-hat is above {MOST_RHAT} for {n_high} of {len(table)} components: the chains "
-            f"do not agree. Worst: {_worst(table)}. Warm up longer and draw more; if one chain "
-            "stands apart in the trace figure, start the chains from a published model."
+            f"do not agree. Worst: {_worst(table)}. Draw more (training.draws, in the same "
+            "folder) or warm up longer (training.warmup, in another); if one chain stands apart "
+            "in the trace figure, begin at a published model (initialisation=model)."
         )
     lost = [str(table.index[i]) for i in np.flatnonzero(np.isnan(_rhat(table)))]
     if lost:
@@ -184,6 +202,13 @@ def _warning(table: DataFrame, divergences: int, n_trajectories: int) -> list[st
         lines.append(
             f"- {len(lost)} components have no R-hat ({shown}): their draws are equal, not finite "
             "or fewer than four a chain. Look at the trace figure; draw more, or start elsewhere."
+        )
+    slow = [] if energy is None else (ebfmi(energy) < LEAST_EBFMI).nonzero().flatten().tolist()
+    if slow:
+        chains = ", ".join(map(str, slow))
+        lines.append(
+            f"- E-BFMI is below {LEAST_EBFMI} in chain {chains}: the tails are hardly reached. "
+            "Warm up longer (training.warmup)."
         )
     return ["# WARNING: do not use this training as it is", *lines] if lines else []
 
@@ -229,8 +254,7 @@ def _overview(table: DataFrame, divergences: int, n_trajectories: int) -> Iterat
 
 def _energy(energy: Tensor) -> Iterator[str]:
     for chain, value in enumerate(ebfmi(energy).tolist()):
-        low = f", below {LEAST_EBFMI}: warm up longer" if value < LEAST_EBFMI else ""
-        yield f"- chain {chain}: E-BFMI {value:.2f}{low}"
+        yield f"- chain {chain}: E-BFMI {value:.2f}"
 
 
 def _population(table: DataFrame) -> Iterator[str]:
@@ -242,6 +266,11 @@ def _population(table: DataFrame) -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|---|---|"
     for name, row in rows.iterrows():
         yield f"| {name} | {_cells(row)} |"
+
+
+def _in_words(row: Series) -> str:
+    mean, sd = float(row["mean"]), float(row["sd"])
+    return f"{mean:.4g}" + (f" ± {sd:.2g}" if sd > 0 else "")
 
 
 def _cells(row: Series) -> str:

@@ -2,7 +2,8 @@
 
 Chains run a block of trajectories at a time. After each block everything that the next one
 depends on goes to disk (draws, step sizes, coordinates, the random numbers' state): a killed run
-goes on at its last block and gives the same chain, bit by bit, as one that was not killed.
+goes on at its last block and gives the same chain, bit by bit, as one that was not killed. More
+draws may be asked for later: a block that has another length now is done again from its beginning.
 
 Warm-up: step sizes learn all the time; at the ends of ``WINDOWS`` the coordinates take the mean,
 the widths and, as far as there are draws enough to know them, the correlations of all chains'
@@ -95,23 +96,21 @@ class BlockOfDraws:
 
 
 def long_run(
-    begin: Callable[[torch.Generator], Conditional],
+    coordinates: Conditional,
     settings: RunSettings,
-    device: torch.device,
     store: ChunkStore | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Iterator[BlockOfDraws]:
     """Blocks of draws, warm-up included; finished ones are read back from the store.
 
     Args:
-        begin: Makes the first coordinates, whose standard-normal draws the chains begin at.
+        coordinates: The first; chains begin at standard-normal draws in them.
         settings: How long and how.
-        device: Of the density.
         store: Where blocks are kept.
         progress: Called with the fraction done, now and then.
     """
+    device = coordinates.mean.device
     generator = torch.Generator(device=device).manual_seed(settings.seed)
-    coordinates = begin(generator)
     x = torch.randn(
         (1, settings.chains, coordinates.density.dim),
         generator=generator,
@@ -132,12 +131,13 @@ def long_run(
     window: list[Tensor] = []
     past = 0
     for index, (n, warming, learn) in enumerate(plan):
-        found = store.load(index) if store is not None else None
+        found = _finished(store, index, n)
         if found is not None:
-            draws = _restore(sampler, found[0])
+            draws = _restore(sampler, found)
         else:
             draws = sampler.run(n, adapt=warming, progress=_within(progress, past, n, total))
-        window.append(draws.z[0])
+        if warming:
+            window.append(draws.z[0])
         if learn and found is None:
             sampler.use(learned(_current(sampler), torch.cat(window, 1)))
         if learn:
@@ -193,6 +193,12 @@ def _plan(settings: RunSettings) -> list[tuple[int, bool, bool]]:
         done += n
         plan.append((n, False, False))
     return plan
+
+
+def _finished(store: ChunkStore | None, index: int, n: int) -> dict[str, Tensor] | None:
+    """A block's state, if it is there and has n trajectories."""
+    found = store.load(index) if store is not None else None
+    return found[0] if found is not None and found[0]["draws_z"].shape[2] == n else None
 
 
 def _current(sampler: BatchedSampler) -> Conditional:

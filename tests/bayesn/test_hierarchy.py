@@ -12,7 +12,7 @@ from pyro import poutine
 from scipy import stats
 
 from sntorch.bayesn.hierarchy import HierarchicalModel, population_rv
-from sntorch.bayesn.joint_density import JointDensity, density
+from sntorch.bayesn.joint_density import JointDensity
 from sntorch.bayesn.populations import Conditions, GlobalRV
 from sntorch.bayesn.surfaces import FixedSED, Surfaces, TrainedSED
 from sntorch.inference.hierarchical import HierarchicalDensity
@@ -200,7 +200,7 @@ def test_blocks_of_any_size_say_the_same(population):
 @pytest.mark.parametrize("population", ["GlobalRV", "MassSplitSED"])
 def test_threads_change_no_bit(population):
     made = model(population, free_tmax=True)
-    one, two = density(made, 1, block=5), density(made, 2, block=5)
+    one, two = (HierarchicalDensity(JointDensity(made, block=5, threads=n), n) for n in (1, 2))
     phi, own = points_of(one)
     for _ in range(3):
         for found, expected in zip(

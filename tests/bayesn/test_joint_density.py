@@ -9,7 +9,7 @@ import torch
 from fake_hierarchy import POPULATIONS, coarse, model, points, supernovae, trained_values
 
 from sntorch.bayesn.hierarchy import HierarchicalModel, population_rv
-from sntorch.bayesn.joint_density import JointDensity, density
+from sntorch.bayesn.joint_density import JointDensity
 from sntorch.bayesn.populations import GlobalRV, PopulationRV
 from sntorch.bayesn.surfaces import FixedSED, TrainedSED
 from sntorch.bayesn.testing import named_variables, pyro_log_density
@@ -92,7 +92,7 @@ def test_names_and_sizes():
     held = JointDensity(model("GlobalRV", trained=False))
     assert list(held.sites) == ["sigma0", "tau_a", "rv"]
     assert held.own_names == ["av", "theta", "epsilon", "ds"]
-    whole = density(model("GlobalRV"))
+    whole = HierarchicalDensity(JointDensity(model("GlobalRV")))
     assert isinstance(whole, BatchedDensity)
     assert whole.dim == whole.hierarchy.n_shared + 12 * whole.hierarchy.n_own
 

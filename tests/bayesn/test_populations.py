@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import sys
 from dataclasses import replace
+from functools import partial
+from math import inf
 
 import pyro
 import pytest
@@ -21,6 +23,7 @@ from sntorch.bayesn.populations import (
     Population,
     PopulationRV,
 )
+from sntorch.bayesn.surfaces import TrainedSED
 from sntorch.bayesn.testing import example_training_sample
 from sntorch.errors import ConfigError, DataError
 from sntorch.testing import DustPopulationContract
@@ -223,6 +226,8 @@ def test_surfaces_of_their_own(supernovae, knots):
         (MassSplit, {"sigma_r_scale": 0}, "sigma_r_scale"),
         (MassSplitSED, {"spread": 0.0}, "spread=0.0"),
         (MassSplitSED, {"mass": None}, "mass=None"),
+        (partial(TrainedSED, None), {"sigma_scale": 0}, "sigma_scale=0: a positive number"),
+        (partial(TrainedSED, None), {"concentration": inf}, "concentration=inf: a positive"),
     ],
 )
 def test_settings_that_are_not_accepted(kind, bad, message):

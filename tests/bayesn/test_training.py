@@ -185,13 +185,28 @@ def test_a_killed_training_goes_on(blocks, small, undisturbed, tmp_path):
     [
         ({"seed": 4}, "seed=3 there, 4 now"),
         ({"svi_iterations": 7}, "svi_iterations=6 there, 7 now"),
-        ({"draws": 6}, "draws=5 there, 6 now"),
+        ({"warmup": 6}, "warmup=4 there, 6 now"),
     ],
 )
 def test_a_folder_of_another_run_is_refused(changes, words, small, tmp_path):
     train(small, MAP, tmp_path)
     with pytest.raises(ConfigError, match=words):
         train(small, replace(MAP, **changes), tmp_path)
+
+
+def test_more_draws_go_on(small, undisturbed, tmp_path):
+    train(small, SHORT, tmp_path)
+    started = {p.name: p.stat().st_mtime_ns for p in tmp_path.rglob("chunk_*")}
+    longer = train(small, replace(SHORT, draws=7), tmp_path)
+    for name, value in undisturbed["nuts"].draws.items():
+        # The same draws, whose parameters are computed together with others.
+        torch.testing.assert_close(longer.draws[name][:, :5], value, rtol=1e-10, atol=1e-12)
+    kept = {p.name: p.stat().st_mtime_ns for p in tmp_path.rglob("chunk_*")}
+    # The block that the shorter run ended in the middle of is done again.
+    last = max(started)
+    assert {k: v for k, v in kept.items() if k < last} == {
+        k: v for k, v in started.items() if k < last
+    }
 
 
 def test_a_folder_of_another_model_is_refused(small, sed, tmp_path):

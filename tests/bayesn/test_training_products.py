@@ -89,7 +89,7 @@ def test_the_model_is_the_posterior_mean(good, written):
 def test_its_header_says_where_it_comes_from(written):
     lines = (written[0] / YAML).read_text().split("M0:")[0]
     assert "# from nowhere" in lines
-    assert "trained with sntorch on 12 supernovae, magnitudes: GlobalRV(" in lines
+    assert "trained with sntorch on 12 supernovae, magnitudes: TrainedSED, GlobalRV(" in lines
     assert "NUTS: 4 chains of 500 + 60, 7 leapfrogs a trajectory" in lines
     assert "mode 3 s (6 CPU s); nuts 61 s (120 CPU s)" in lines
 
@@ -196,7 +196,7 @@ def test_report_of_a_mode(tmp_path):
     one = Trained(found.model, settings, {k: v[:1, :1] for k, v in found.draws.items()})
     text = write_training(one, tmp_path)
     assert text.startswith("# Training: the mode alone, without uncertainties\n")
-    assert f"- tau_a: {float(one.draws['tau_a']):.4f}" in text
+    assert f"- tau_a: {float(one.draws['tau_a']):.4g}\n" in text
     assert "WARNING" not in text
     assert float(SEDModel.from_yaml(tmp_path / YAML).rv) == pytest.approx(float(one.draws["rv"]))
     with xarray.open_dataset(tmp_path / CHAINS, group="sample_stats", engine="h5netcdf") as stats:
@@ -209,5 +209,9 @@ def test_report_of_a_variational_fit(tmp_path):
     fit = Trained(found.model, settings, found.draws, elbo=torch.linspace(0, 9, 10).double())
     text = write_training(fit, tmp_path)
     assert "evidence lower bound of the variational fit 9.0" in text
-    assert "R-hat says nothing here" in text
+    assert text.startswith("# Training: a variational fit, whose widths are approximate\n")
+    assert f"- rv: {float(fit.draws['rv'].mean()):.4g} ± " in text
+    # Independent draws agree, whatever they are drawn from.
+    assert "R-hat" not in text
+    assert "rhat" not in pd.read_csv(tmp_path / SUMMARY)
     assert "## Energy" not in text

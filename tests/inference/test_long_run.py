@@ -30,12 +30,12 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
-def blocks(settings=SHORT, folder=None, progress=None, begin=None):
+def blocks(settings=SHORT, folder=None, progress=None, where=None):
     """Density, coordinates and store are new every time, as in a new process."""
-    density = HierarchicalDensity(Normals(1.2))
-    store = None if folder is None else ChunkStore(folder, asdict(settings))
-    begin = begin or (lambda random: coordinates(density))
-    return long_run(begin, settings, torch.device("cpu"), store, progress)
+    signature = {k: v for k, v in asdict(settings).items() if k != "draws"}
+    store = None if folder is None else ChunkStore(folder, signature)
+    where = where or coordinates(HierarchicalDensity(Normals(1.2)))
+    return long_run(where, settings, store, progress)
 
 
 @pytest.fixture(scope="module")
@@ -99,18 +99,6 @@ def test_a_seed_gives_the_same_chain(undisturbed):
     assert not torch.equal(next(blocks(replace(SHORT, seed=6))).z, undisturbed[0].z)
 
 
-def test_chains_begin_at_draws_of_the_coordinates():
-    """The generator that made them goes on."""
-    seen = []
-
-    def begin(random):
-        seen.append(torch.rand(1, generator=random))
-        return coordinates(HierarchicalDensity(Normals()))
-
-    next(blocks(begin=begin))
-    assert torch.equal(seen[0], torch.rand(1, generator=generator(SHORT.seed)))
-
-
 # ---- resume ----
 
 
@@ -132,6 +120,17 @@ def test_a_run_killed_again_and_again(undisturbed, tmp_path):
         list(islice(blocks(folder=tmp_path), killed))
     found = list(blocks(folder=tmp_path))
     assert all(torch.equal(a.z, b.z) for a, b in zip(found, undisturbed, strict=True))
+
+
+@pytest.mark.parametrize("draws", [8, 6, 4])
+def test_more_draws_go_on_and_fewer_stop_before(draws, undisturbed, tmp_path):
+    """The last block of five draws has one: with more draws it is done again, at its length."""
+    list(blocks(folder=tmp_path))
+    longer = replace(SHORT, draws=draws)
+    found = torch.cat([block.z for block in blocks(longer, folder=tmp_path)], 1)
+    assert torch.equal(found, torch.cat([block.z for block in blocks(longer)], 1))
+    known = torch.cat([block.z for block in undisturbed], 1)[:, : 12 + draws]
+    assert torch.equal(found[:, : known.shape[1]], known)
 
 
 @pytest.mark.parametrize("change", [{"seed": 6}, {"warmup": 16}, {"target_accept": 0.9}])
@@ -206,7 +205,7 @@ def test_coordinates_do_learn():
     factor = torch.diag(torch.tensor([6.0, 0.6, 0.06]).double())
     bad = Conditional.around(density, coordinates(density).mean, factor)
     settings = RunSettings(chains=6, warmup=120, draws=4, block=12, max_tree_depth=4)
-    *_, last = (block for block in blocks(settings, begin=lambda _: bad) if block.warming)
+    *_, last = (block for block in blocks(settings, where=bad) if block.warming)
     assert bool((last.depths / last.z.shape[1] < 3.5).all())
 
 
