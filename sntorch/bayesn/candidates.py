@@ -123,6 +123,8 @@ def cut(
 
 def _reason(c: Candidate, settings: SampleSettings) -> str:
     """Why a supernova is left out; empty where it is not."""
+    if c.light_curve.object_id in map(str, settings.exclude):
+        return "excluded by name"
     n, least = len(c.light_curve), settings.preparation.min_observations
     if n < least:
         return f"too few points: {n} with flux > 0, {least} are needed"

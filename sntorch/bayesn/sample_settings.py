@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sntorch.bayesn.preparation import Preparation
@@ -39,6 +40,7 @@ class SampleSettings:
         max_mwebv: Largest Milky-Way E(B-V), mag.
         min_bands: A supernova with observations in fewer bands is left out.
         need_host_mass: Whether supernovae without a host mass are left out.
+        exclude: Names of supernovae to leave out.
         min_supernovae: Fewer are refused: a population cannot be learnt from them.
         preparation: What else is left out.
 
@@ -56,6 +58,7 @@ class SampleSettings:
     max_mwebv: float | None = None
     min_bands: int = 2
     need_host_mass: bool = False
+    exclude: Sequence[str] = ()
     min_supernovae: int = 10
     preparation: Preparation = field(default_factory=Preparation)
 
@@ -73,5 +76,7 @@ class SampleSettings:
         for name in ("flow_correction", "need_host_mass"):
             if not isinstance(getattr(self, name), bool):
                 raise ConfigError(f"{name}={getattr(self, name)}: true or false is accepted")
+        if isinstance(self.exclude, str) or not isinstance(self.exclude, Sequence):
+            raise ConfigError(f"exclude={self.exclude}: a list of names is accepted")
         if not isinstance(self.preparation, Preparation):
             raise ConfigError(f"preparation={self.preparation}: a Preparation is accepted")

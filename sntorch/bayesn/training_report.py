@@ -114,7 +114,11 @@ def short_report(title: str, table: DataFrame, notes: Sequence[str] = ()) -> str
         notes: Lines to end with.
     """
     population = table[table["kind"] == "population"]
-    lines = [f"- {name}: {_in_words(row)}" for name, row in population.iterrows()]
+    columns = (np.asarray(population[k], dtype=float) for k in ("mean", "sd"))
+    numbers = zip(population.index, *columns, strict=True)
+    lines = [
+        f"- {name}: {mean:.4g}" + (f" ± {sd:.2g}" if sd > 0 else "") for name, mean, sd in numbers
+    ]
     sections = [[f"# {title}", *lines], ["## Notes", *(f"- {note}" for note in notes)]]
     return "\n\n".join(_section(lines) for lines in sections) + "\n"
 
@@ -266,11 +270,6 @@ def _population(table: DataFrame) -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|---|---|"
     for name, row in rows.iterrows():
         yield f"| {name} | {_cells(row)} |"
-
-
-def _in_words(row: Series) -> str:
-    mean, sd = float(row["mean"]), float(row["sd"])
-    return f"{mean:.4g}" + (f" ± {sd:.2g}" if sd > 0 else "")
 
 
 def _cells(row: Series) -> str:

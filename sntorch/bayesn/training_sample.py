@@ -15,6 +15,7 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,7 @@ def training_sample(
     table = read_headers(headers) if isinstance(headers, str | Path) else headers or {}
     given = as_light_curves(light_curves)
     joined = join_by_name(given)
+    _check_names([lc.object_id for lc in joined], settings)
     prepared = prepare(joined, sed, settings.preparation, table)
     found = candidates(prepared, table, settings)
     chosen, excluded = cut(found, settings)
@@ -167,6 +169,15 @@ def _assembled(
     observations = Observations.from_batch(batch, muhat, settings.error_floor)
     error = distance_error(batch.redshift, batch.redshift_err, settings.peculiar_velocity)
     return TrainingSample(observations, error, host_mass, redshift_cmb, list(batch.object_id))
+
+
+def _check_names(names: Sequence[str], settings: SampleSettings) -> None:
+    unknown = [name for name in map(str, settings.exclude) if name not in names]
+    if unknown:
+        alike = ", ".join(get_close_matches(unknown[0], names, n=3)) or "none"
+        raise DataError(
+            f"exclude: no light curve of {', '.join(unknown)}; names like it are: {alike}"
+        )
 
 
 def _check_number(

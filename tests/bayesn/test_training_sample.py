@@ -199,7 +199,19 @@ def test_light_curves_of_one_name_are_joined(curves, t21):
         training_sample([*curves, other], t21)
 
 
+def test_left_out_by_name(curves, t21):
+    name, reason = excluded(curves, t21, exclude=["SN003"])
+    assert (name, reason) == ("SN003", "excluded by name")
+
+
 # ---- bad input ----
+
+
+def test_names_to_leave_out_that_are_not_there(curves, t21):
+    with pytest.raises(DataError, match=r"no light curve of SN3; names like it are: SN\d"):
+        training_sample(curves, t21, SampleSettings(exclude=["SN003", "SN3"]))
+    with pytest.raises(ConfigError, match="exclude=SN003: a list of names"):
+        SampleSettings(exclude="SN003")
 
 
 def test_too_few_supernovae(curves, t21):
