@@ -4,7 +4,8 @@ Long parts are jobs that keep their results in a folder (``--folder``, default o
 and go on where they were stopped; the table is made of what is there:
 
     python scripts/bench/bayesn_train.py --job t21
-    python scripts/bench/bayesn_train.py --job recovery --number 0     # ... 4
+    python scripts/bench/bayesn_train.py --job svi
+    python scripts/bench/bayesn_train.py --job recovery --number 0     # ... 4, or more
     python scripts/bench/bayesn_train.py --job dust --number 0 --count 50
     python scripts/bench/bayesn_train.py --job scale
     python scripts/bench/bayesn_train.py
@@ -15,11 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import resource
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -31,246 +28,37 @@ from foundation import FOUNDATION, t21_sample
 from scipy import stats
 from table import Row, markdown
 from torch import Tensor
+from training_jobs import (
+    CHAINS,
+    DUST_SIZE,
+    RANKED,
+    RANKS,
+    SIZES,
+    cpu_seconds,
+    density_at,
+    foundation,
+    job_dust,
+    job_recovery,
+    job_scale,
+    job_t21,
+    t21,
+    truths,
+)
 
-from sntorch import read
-from sntorch.bayesn import SEDModel
 from sntorch.bayesn.hierarchy import HierarchicalModel
-from sntorch.bayesn.joint_density import JointDensity
-from sntorch.bayesn.populations import Dust, GlobalRV
-from sntorch.bayesn.preparation import find_header, read_headers
-from sntorch.bayesn.simulated_sample import prior_values, simulate_sample
-from sntorch.bayesn.starting_surfaces import starting_point
-from sntorch.bayesn.surfaces import FixedSED, TrainedSED
-from sntorch.bayesn.training import Status, Trained, TrainingSettings, train
-from sntorch.bayesn.training_products import write_training
-from sntorch.bayesn.training_report import diagnostics_table
-from sntorch.bayesn.training_sample import SampleSettings, TrainingSample, training_sample
-from sntorch.inference.hierarchical import HierarchicalDensity
-from sntorch.physics.sed import SEDModel as ForwardModel
+from sntorch.bayesn.populations import GlobalRV
+from sntorch.bayesn.surfaces import TrainedSED
 
 FOLDER = Path("outputs/bench_train")
-N_NODES = 6
 PUBLISHED = {"rv": (2.61, 0.21), "tau_a": (0.194, 0.0), "sigma0": (0.103, 0.0)}
-N_RECOVERIES = 5
-N_DUST, DUST_SIZE, DUST_TAU = 50, 30, 0.1
-MOST_TAU = 5.0
-DUST_CHAINS, DUST_DRAWS = 8, 30
-RANKED = ("mu_r", "sigma_r", "tau_a", "sigma0")
-RANKS = 80
-SIZES = (100, 300, 1000, 3000, 10000)
+N_RECOVERIES, N_DUST = 5, 50
 SCALARS = ("rv", "tau_a", "sigma0")
 SURFACES = ("w0", "w1")
-CHAINS = 4
-PROVENANCE = (
-    "foundation-griz: 157 SNe Ia of Foundation DR1 (Foley et al. 2018; Jones et al. 2019), griz,",
-    "times of peak and redshifts of Thorp et al. (2021); knots of T21; one R_V",
-)
 PART = "bayesn-train"
 GRADIENT = (
     "value + gradient of the training density, 157 SNe × 4 chains, against one reference chain"
 )
-
-
-def foundation() -> TrainingSample:
-    """The 157 SNe of Thorp et al. (2021)."""
-    headers = read_headers(FOUNDATION / "T21_sample.txt")
-    curves = [lc for lc in read(FOUNDATION) if find_header(headers, lc)]
-    return training_sample(curves, t21(), SampleSettings(), headers=headers)
-
-
-def t21() -> SEDModel:
-    """The published model."""
-    sed = SEDModel.from_name("t21")
-    sed.n_nodes = N_NODES
-    return sed
-
-
-def truths(sed: ForwardModel) -> dict[str, Tensor]:
-    """Shared parameters of the published model."""
-    sigma = sed.epsilon_cholesky.norm(dim=1)
-    number = sed.w0.new_tensor
-    return {
-        "w0": sed.w0,
-        "w1": sed.w1,
-        "sigma_epsilon": sigma,
-        "l_omega": sed.epsilon_cholesky / sigma[:, None],
-        "rv": number(sed.rv),
-        "tau_a": number(sed.tau_a),
-        "sigma0": number(sed.sigma0),
-    }
-
-
-def job_t21(folder: Path, threads: int, sampler: str = "nuts") -> None:
-    """The published training: 157 SNe, 4 chains of 500 + 500."""
-    sed = t21()
-    model = HierarchicalModel(foundation(), TrainedSED(sed), GlobalRV())
-    settings = TrainingSettings(threads=threads, sampler=sampler)
-    begun = time.perf_counter(), time.process_time()
-    trained = train(model, settings, folder / "chains" / f"t21_{sampler}", _watch)
-    seconds = time.perf_counter() - begun[0], time.process_time() - begun[1]
-    keep(trained, sed, folder / f"t21_{sampler}.json", seconds, truths(sed))
-    write_training(trained, folder / f"t21_{sampler}", PROVENANCE)
-
-
-def job_recovery(folder: Path, number: int, threads: int) -> None:
-    """157 SNe simulated from the published model, with Foundation's cadence and errors."""
-    sed = t21()
-    truth = truths(sed)
-    real = HierarchicalModel(foundation(), TrainedSED(sed), GlobalRV())
-    sample, own = simulate_sample(real, truth, seed=100 + number)
-    # Draws have θ of unit variance over these supernovae, not over the population.
-    truth["w1"] = truth["w1"] * own["theta"].std(correction=0)
-    model = HierarchicalModel(sample, TrainedSED(sed), GlobalRV())
-    settings = TrainingSettings(chains=2, warmup=80, draws=160, seed=number, threads=threads)
-    begun = time.perf_counter(), time.process_time()
-    trained = train(model, settings, folder / "chains" / f"recovery_{number}", _watch)
-    seconds = time.perf_counter() - begun[0], time.process_time() - begun[1]
-    keep(trained, sed, folder / f"recovery_{number}.json", seconds, truth)
-
-
-def job_dust(folder: Path, number: int) -> None:
-    """A dust population with truths from its prior: ranks among the posterior's draws."""
-    path = folder / f"dust_{number}.json"
-    if path.is_file():
-        return
-    sed, everything = t21(), foundation()
-    # A stream of random numbers for each purpose: truths and data have to be independent.
-    seeds = [1000 * (k + 1) + number for k in range(4)]
-    generator = torch.Generator().manual_seed(seeds[0])
-    chosen = torch.randperm(len(everything), generator=generator)[:DUST_SIZE]
-    population = Dust(tau_a_scale=DUST_TAU)
-    real = HierarchicalModel(everything.take(chosen), FixedSED(sed), population)
-    truth = _dust_truth(real, seeds[1])
-    sample, _ = simulate_sample(real, truth, seed=seeds[2])
-    model = HierarchicalModel(sample, FixedSED(sed), population)
-    # Many short chains: for so few SNe a step costs nearly the same for one chain and for eight.
-    settings = TrainingSettings(
-        chains=DUST_CHAINS,
-        warmup=40,
-        draws=DUST_DRAWS,
-        seed=seeds[3],
-        block=30,
-        max_tree_depth=5,
-        mode_iterations=100,
-        svi_iterations=60,
-        keep="scalars",
-    )
-    begun = time.perf_counter(), time.process_time()
-    trained = train(model, settings)
-    seconds = time.perf_counter() - begun[0], time.process_time() - begun[1]
-    result = keep(trained, sed, path, seconds, truth)
-    thin = DUST_CHAINS * DUST_DRAWS // RANKS
-    thinned = {name: trained.draws[name][:, ::thin].flatten() for name in RANKED}
-    result["rank"] = {k: int((v < truth[k]).sum()) for k, v in thinned.items()}
-    path.write_text(json.dumps(result))
-
-
-def _dust_truth(model: HierarchicalModel, seed: int) -> dict[str, Tensor]:
-    """Truths from the prior, but for populations behind which nothing is seen.
-
-    The half-Cauchy prior of τ_A gives up to thousands of magnitudes, whose fluxes are zero in any
-    arithmetic. Posteriors of what is left hardly reach the limit: their ranks are as uniform.
-    """
-    while True:
-        truth = prior_values(model, seed)
-        if truth["tau_a"] < MOST_TAU:
-            return truth
-        seed += 10**6
-
-
-def keep(
-    trained: Trained,
-    sed: SEDModel,
-    path: Path,
-    seconds: tuple[float, float],
-    truth: dict[str, Tensor],
-) -> dict[str, Any]:
-    """What the table needs of a training, as JSON."""
-    shared = {
-        k: v
-        for k, v in trained.draws.items()
-        if k not in ("theta", "av", "ds", "epsilon", "rv_sn", "tmax")
-    }
-    result: dict[str, Any] = {
-        "seconds": seconds,
-        "steps": trained.seconds,
-        "mean": {k: v.mean((0, 1)).tolist() for k, v in shared.items()},
-        "sd": {k: v.flatten(0, 1).std(0).tolist() for k, v in shared.items()},
-        "truth": {k: truth[k].tolist() for k in shared if k in truth},
-        "divergences": trained.divergences,
-        "n": len(trained.model.sample),
-    }
-    if trained.sums:
-        table: Any = diagnostics_table(shared, sed)
-        n = trained.settings.chains * trained.settings.draws
-        result["rhat"] = float(table["rhat"].max())
-        result["worst"] = str(table["rhat"].idxmax())
-        result["ess"] = float(table["ess_bulk"].min())
-        result["leapfrogs"] = float(trained.sums["leapfrogs"].sum() / n)
-        per_object: Any = diagnostics_table(
-            {k: v for k, v in trained.draws.items() if k in ("theta", "av", "ds")}, sed
-        )
-        result["rhat_objects"] = float(per_object["rhat"].max())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result))
-    return result
-
-
-def job_scale(folder: Path, size: int | None) -> None:
-    """Value and gradient, time and memory, for growing samples; each in a process of its own."""
-    if size is None:
-        for n in SIZES:
-            command = [sys.executable, __file__, "--job", "scale", "--number", str(n)]
-            subprocess.run([*command, "--folder", str(folder)], check=True)
-        return
-    sed, real = t21(), foundation()
-    index = torch.arange(size) % len(real)
-    model = HierarchicalModel(real.take(index), TrainedSED(sed), GlobalRV())
-    sample, _ = simulate_sample(model, truths(sed), seed=size)
-    density, phi, x = _density(HierarchicalModel(sample, TrainedSED(sed), GlobalRV()), 4)
-    before = _gigabytes()
-    seconds = _timed(lambda: density.whitened_value_and_gradient(phi, x), 3)
-    result = {"n": size, "seconds": seconds, "memory": _gigabytes(), "before": before}
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"scale_{size}.json").write_text(json.dumps(result))
-
-
-def _density(model: HierarchicalModel, chains: int) -> tuple[HierarchicalDensity, Tensor, Tensor]:
-    hierarchy = JointDensity(model)
-    density = HierarchicalDensity(hierarchy)
-    generator = torch.Generator().manual_seed(0)
-    start = starting_point(hierarchy)
-    noise = torch.randn(chains, len(start), generator=generator, dtype=start.dtype)
-    x = torch.randn(
-        len(model.sample), chains, hierarchy.n_own, generator=generator, dtype=start.dtype
-    )
-    return density, start + 0.02 * noise, x
-
-
-def _timed(call: Any, repeat: int) -> float:
-    """Least CPU seconds of a call, on one thread."""
-    call()
-    best = math.inf
-    for _ in range(repeat):
-        begun = time.process_time()
-        call()
-        best = min(best, time.process_time() - begun)
-    return best
-
-
-def _gigabytes() -> float:
-    """The most memory that this process has held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-
-
-def _watch(status: Status) -> None:
-    means = {k: round(float(v.mean()), 3) for k, v in status.parameters.items()}
-    print(
-        f"{status.done:.0%} step {float(status.step_size.mean()):.3f} "
-        f"leapfrogs {float(status.leapfrogs.mean()):.0f} {means}",
-        file=sys.stderr,
-        flush=True,
-    )
+STEEPEST = 1.1
 
 
 def rows(folder: Path, quick: bool) -> Iterable[Row]:
@@ -289,11 +77,11 @@ def gradient_rows(quick: bool) -> Iterable[Row]:
     """Our density against the reference's, one after another on the same machine."""
     sed = t21()
     model = HierarchicalModel(foundation(), TrainedSED(sed), GlobalRV())
-    density, phi, x = _density(model, CHAINS)
+    density, phi, x = density_at(model, CHAINS)
     z = density.joined(phi, density.whiten(phi, x))[None]
     repeat = 10 if quick else 30
-    plain = 1e3 * _timed(lambda: density.value_and_gradient(z), repeat)
-    whitened = 1e3 * _timed(lambda: density.whitened_value_and_gradient(phi, x), repeat)
+    plain = 1e3 * cpu_seconds(lambda: density.value_and_gradient(z), repeat)
+    whitened = 1e3 * cpu_seconds(lambda: density.whitened_value_and_gradient(phi, x), repeat)
     with tempfile.TemporaryDirectory() as name:
         data = Path(name) / "data.npz"
         write_for_reference(t21_sample(sed), data)
@@ -474,20 +262,52 @@ def dust_rows(folder: Path) -> Iterable[Row]:
 
 
 def scale_rows(folder: Path) -> Iterable[Row]:
-    """Cost against the number of SNe."""
+    """Cost against the number of SNe, and its picture."""
     found = sorted(load(folder, "scale_*.json"), key=lambda r: r["n"])
-    what = "value + gradient, 4 chains, by number of SNe"
+    what = "value + gradient in NUTS's coordinates, 4 chains, by number of SNe"
     if len(found) < len(SIZES):
         yield Row(PART, what, "linear", "scripts/bench/bayesn_train.py --job scale", met="run")
         return
     each = "; ".join(
         f"{r['n']}: {1e3 * r['seconds']:.0f} ms, {1e6 * r['seconds'] / r['n']:.0f} µs a SN, "
-        f"{r['memory'] - found[0]['before']:.2f} GB"
+        f"{r['memory']:.2f} GB"
         for r in found
     )
-    slope = math.log(found[-1]["seconds"] / found[1]["seconds"])
-    slope /= math.log(found[-1]["n"] / found[1]["n"])
-    yield Row(PART, what, "linear", f"{each}; time ∝ N^{slope:.2f}", met=_yes(slope < 1.1))
+    # A hundred SNe cost mostly what does not depend on their number.
+    time, memory = (_slope(found[1:], name) for name in ("seconds", "memory"))
+    path = scale_figure(found, folder)
+    yield Row(
+        PART,
+        what,
+        "linear",
+        f"{each}; from {found[1]['n']} time ∝ N^{time:.2f}, memory ∝ N^{memory:.2f}; {path.name}",
+        met=_yes(max(time, memory) < STEEPEST),
+    )
+
+
+def _slope(found: list[dict[str, Any]], name: str) -> float:
+    """Of a straight line through the logarithms."""
+    n, values = (torch.tensor([r[k] for r in found]).double().log() for k in ("n", name))
+    n = n - n.mean()
+    return float((n * values).sum() / n.square().sum())
+
+
+def scale_figure(found: list[dict[str, Any]], folder: Path) -> Path:
+    """Time and memory over the number of SNe, beside straight lines of slope 1."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    n = [r["n"] for r in found]
+    columns = {"seconds": "CPU time of value and gradient (s)", "memory": "memory (GB)"}
+    for axes, (name, label) in zip(figure.subplots(1, 2), columns.items(), strict=True):
+        values = [r[name] for r in found]
+        axes.loglog(n, values, "o-", label="measured")
+        axes.loglog(n, [values[-1] * k / n[-1] for k in n], "k:", label="∝ N")
+        axes.set(xlabel="supernovae, 4 chains", ylabel=label)
+        axes.legend()
+    path = folder / "scale.png"
+    figure.savefig(path, dpi=110)
+    return path
 
 
 def _flat(mean: Any, truth: Any, sd: Any) -> Tensor:

@@ -13,7 +13,14 @@ from table import PARTS, Row, markdown
 
 HERE = Path(__file__).parent
 # gpu.py has a launcher of its own, gpu.sh; reference_bayesn.py runs in another environment.
-NO_BENCH = {"run.py", "table.py", "gpu.py", "foundation.py", "reference_bayesn.py"}
+NO_BENCH = {
+    "run.py",
+    "table.py",
+    "gpu.py",
+    "foundation.py",
+    "reference_bayesn.py",
+    "training_jobs.py",
+}
 
 
 def main() -> None:
