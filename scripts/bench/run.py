@@ -12,11 +12,12 @@ from pathlib import Path
 from table import PARTS, Row, markdown
 
 HERE = Path(__file__).parent
-# gpu.py has a launcher of its own, gpu.sh; reference_bayesn.py runs in another environment.
+# gpu*.py need a CUDA device; reference_bayesn.py runs in another environment.
 NO_BENCH = {
     "run.py",
     "table.py",
     "gpu.py",
+    "gpu_training.py",
     "foundation.py",
     "reference_bayesn.py",
     "training_jobs.py",
