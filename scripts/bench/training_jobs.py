@@ -82,10 +82,8 @@ def job_t21(folder: Path, threads: int, sampler: str = "nuts") -> None:
     sed = t21()
     model = HierarchicalModel(foundation(), TrainedSED(sed), GlobalRV())
     settings = TrainingSettings(threads=threads, sampler=sampler)
-    begun = time.perf_counter(), time.process_time()
     trained = train(model, settings, folder / "chains" / f"t21_{sampler}", _watch)
-    seconds = time.perf_counter() - begun[0], time.process_time() - begun[1]
-    keep(trained, sed, folder / f"t21_{sampler}.json", seconds, truths(sed))
+    keep(trained, sed, folder / f"t21_{sampler}.json", truths(sed))
     write_training(trained, folder / f"t21_{sampler}", PROVENANCE)
 
 
@@ -99,10 +97,8 @@ def job_recovery(folder: Path, number: int, threads: int) -> None:
     truth["w1"] = truth["w1"] * own["theta"].std(correction=0)
     model = HierarchicalModel(sample, TrainedSED(sed), GlobalRV())
     settings = TrainingSettings(chains=2, warmup=80, draws=160, seed=number, threads=threads)
-    begun = time.perf_counter(), time.process_time()
     trained = train(model, settings, folder / "chains" / f"recovery_{number}", _watch)
-    seconds = time.perf_counter() - begun[0], time.process_time() - begun[1]
-    keep(trained, sed, folder / f"recovery_{number}.json", seconds, truth)
+    keep(trained, sed, folder / f"recovery_{number}.json", truth)
 
 
 def job_dust(folder: Path, number: int) -> None:
@@ -132,10 +128,8 @@ def job_dust(folder: Path, number: int) -> None:
         svi_iterations=60,
         keep="scalars",
     )
-    begun = time.perf_counter(), time.process_time()
     trained = train(model, settings)
-    seconds = time.perf_counter() - begun[0], time.process_time() - begun[1]
-    result = keep(trained, sed, path, seconds, truth)
+    result = keep(trained, sed, path, truth)
     thin = DUST_CHAINS * DUST_DRAWS // RANKS
     thinned = {name: trained.draws[name][:, ::thin].flatten() for name in RANKED}
     result["rank"] = {k: int((v < truth[k]).sum()) for k, v in thinned.items()}
@@ -159,7 +153,6 @@ def keep(
     trained: Trained,
     sed: SEDModel,
     path: Path,
-    seconds: tuple[float, float],
     truth: dict[str, Tensor],
 ) -> dict[str, Any]:
     """What the table needs of a training, as JSON."""
@@ -169,7 +162,8 @@ def keep(
         if k not in ("theta", "av", "ds", "epsilon", "rv_sn", "tmax")
     }
     result: dict[str, Any] = {
-        "seconds": seconds,
+        # Of every step and of every process that it took.
+        "seconds": [sum(column) for column in zip(*trained.seconds.values(), strict=True)],
         "steps": trained.seconds,
         "mean": {k: v.mean((0, 1)).tolist() for k, v in shared.items()},
         "sd": {k: v.flatten(0, 1).std(0).tolist() for k, v in shared.items()},

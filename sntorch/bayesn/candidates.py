@@ -172,7 +172,7 @@ def left_out(
     """Notes of the observations that training does not see, and of what was assumed.
 
     Args:
-        found: All that can be fitted, before the cuts.
+        found: The chosen, as they were before the cuts.
         joined: All light curves, before anything was left out.
         dropped: Bands left out of each of ``found``.
         sed: The model.

@@ -40,9 +40,10 @@ from sntorch.physics.extinction import CONSTANT, anchor_coefficients, powers
 PRIOR_PRECISION = 0.04
 # Truncated further out than this, a normal is an exponential to all purposes.
 FARTHEST = -8.0
-# Slope of t_max by its logit, days, at 0, and the standard deviation of a logistic variable.
-TMAX_SLOPE = TMAX_RANGE / 2
+# Precision of a logistic variable.
 TMAX_PRECISION = 3 / math.pi**2
+# Nearer to the ends of its range t_max hardly changes with its logit.
+FARTHEST_TMAX = 0.95 * TMAX_RANGE
 HALF = 0.5
 
 
@@ -110,7 +111,11 @@ class Whitening:
         knots = _flat(linear.warp)
         # With respect to the expected distance: the products keep their digits.
         constant = linear.constant - muhat[:, None] * linear.grey
-        single = [linear.grey, constant, *[TMAX_SLOPE * linear.tmax] * has_tmax]
+        single = [linear.grey, constant]
+        if has_tmax:
+            slope, offset = _by_logit(linear.at_tmax)
+            single[1] = constant - offset[:, None] * linear.tmax
+            single.append(slope[:, None] * linear.tmax)
         design = torch.cat([knots, dust, torch.stack(single, -1)], -1)
         self.n_knots, self.n_powers = knots.shape[-1], dust.shape[-1]
         n_inner = self.n_knots - 2 * linear.warp.shape[-1]
@@ -302,6 +307,13 @@ class _Parts:
         else:
             powered.copy_(powers(self.shared["rv"][0])[..., None])
         return mixing
+
+
+def _by_logit(tmax: Tensor) -> tuple[Tensor, Tensor]:
+    """t_max as a straight line in its logit, near a reference: slope and offset, days."""
+    share = (tmax.clamp(-FARTHEST_TMAX, FARTHEST_TMAX) / TMAX_RANGE + 1) / 2
+    slope = 2 * TMAX_RANGE * share * (1 - share)
+    return slope, TMAX_RANGE * (2 * share - 1) - slope * torch.logit(share)
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:

@@ -58,6 +58,7 @@ class Linearised:
         dust: Derivatives by the anchors of the dust law over R_V, times 1/A_V, shape (S, O, 9).
         tmax: Derivative by t_max, shape (S, O).
         av: A_V of the reference, shape (S,).
+        at_tmax: t_max of the reference, rest-frame days, shape (S,).
     """
 
     constant: Tensor
@@ -66,13 +67,13 @@ class Linearised:
     dust: Tensor
     tmax: Tensor
     av: Tensor
+    at_tmax: Tensor
 
     def take(self, index: Tensor) -> Linearised:
         """The chosen supernovae, without columns in which none has an observation."""
         part = {f.name: getattr(self, f.name)[index] for f in fields(self)}
         used = (part["grey"] > 0).any(0)
-        columns = {k: v[:, used] for k, v in part.items() if k != "av"}
-        return Linearised(av=part["av"], **columns)
+        return Linearised(**{k: v[:, used] if v.ndim > 1 else v for k, v in part.items()})
 
     def without_grey(self, grey: float) -> Linearised:
         """The same with a constant magnitude, of M0 say, taken from the observations."""
@@ -130,6 +131,7 @@ def linearise(likelihood: Likelihood, sed: SEDModel, at: Reference) -> Linearise
         dust=flat(by_anchors),
         tmax=flat(slope),
         av=at.av,
+        at_tmax=at.tmax,
     )
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -25,6 +24,7 @@ from sntorch.bayesn.linearised import Reference
 from sntorch.bayesn.postprocessing import aligned
 from sntorch.bayesn.starting_surfaces import starting_point
 from sntorch.bayesn.surfaces import FixedSED, TrainedSED
+from sntorch.clock import Clock
 from sntorch.errors import ConfigError, check_number
 from sntorch.inference.chunks import ChunkStore
 from sntorch.inference.hierarchical import Conditional, HierarchicalDensity
@@ -128,7 +128,7 @@ class Trained:
             chain, shape (C,); empty without NUTS.
         energy: Of every kept trajectory, shape (C, S), or None.
         elbo: Evidence lower bound by iteration of the variational fit, or None.
-        seconds: Wall seconds and CPU seconds of each step.
+        seconds: Wall seconds and CPU seconds of each step, of all runs that it took.
     """
 
     model: HierarchicalModel
@@ -194,7 +194,7 @@ class _Job:
         self.elbo: Tensor | None = None
         self.stores: dict[str, ChunkStore | None] = {START: None, CHAINS: None}
         if folder is not None:
-            signature = _signature(model, settings)
+            signature = _signature(self.hierarchy, settings)
             self.stores = {k: ChunkStore(Path(folder) / k, signature) for k in self.stores}
 
     def mode_only(self) -> Trained:
@@ -230,10 +230,9 @@ class _Job:
         def tell(done: float) -> None:
             self.tell("nuts", done)
 
-        # The start has a clock of its own.
-        begun = self.begin()
-        clock = time.perf_counter(), time.process_time()
-        for block in long_run(begun, self.settings.run(), self.stores[CHAINS], tell):
+        seconds = []
+        for block in long_run(self.begin(), self.settings.run(), self.stores[CHAINS], tell):
+            seconds.append(block.seconds)
             if watch is not None:
                 watch(self._status(block))
             if block.warming:
@@ -243,7 +242,8 @@ class _Job:
             for name in SUMS:
                 more = getattr(block, name)
                 sums[name] = sums[name] + more if name in sums else more
-        self.seconds["nuts"] = _since(clock)
+        wall, cpu = (sum(column) for column in zip(*seconds, strict=True))
+        self.seconds["nuts"] = wall, cpu
         trained = self._trained(parts)
         trained.sums, trained.energy = sums, torch.cat(energy, 1)
         return trained
@@ -303,9 +303,9 @@ class _Job:
         )
 
     def _timed(self, name: str, run: Callable[[], Any]) -> Any:
-        clock = time.perf_counter(), time.process_time()
+        clock = Clock()
         result = run()
-        self.seconds[name] = _since(clock)
+        self.seconds[name] = clock.seconds()
         return result
 
     def _status(self, block: BlockOfDraws) -> Status:
@@ -324,8 +324,10 @@ class _Job:
         )
 
     def _random(self, purpose: str) -> torch.Generator:
-        """A stream of random numbers that no other purpose and no other seed has."""
-        seed = FIRST_STREAM + len(STREAMS) * self.settings.seed + STREAMS.index(purpose)
+        """A stream of random numbers of this purpose and seed."""
+        words = f"{purpose} {self.settings.seed}".encode()
+        # A CPU's generator keeps the last 32 bits of a seed.
+        seed = int.from_bytes(hashlib.sha256(words).digest()[:4])
         return torch.Generator(device=self.device).manual_seed(seed)
 
     def _trained(self, parts: list[dict[str, Tensor]]) -> Trained:
@@ -352,18 +354,11 @@ class _Job:
 
 
 GUIDE = ("mean", "scale_tril", "own_mean", "own_scale")
-# NUTS takes the seed as it is; these begin above any seed that people choose.
-STREAMS = ("svi", "draws")
-FIRST_STREAM = 2**40
 
 
-def _since(clock: tuple[float, float]) -> tuple[float, float]:
-    """Wall and CPU seconds since."""
-    return time.perf_counter() - clock[0], time.process_time() - clock[1]
-
-
-def _signature(model: HierarchicalModel, settings: TrainingSettings) -> dict[str, Any]:
+def _signature(hierarchy: JointDensity, settings: TrainingSettings) -> dict[str, Any]:
     """All that a run depends on, to be compared when it goes on."""
+    model, block = hierarchy.model, hierarchy.likelihood.block
     sample, sed = model.sample, model.sed
     # Threads change the order of sums, not what is summed: results differ in the last digits. More
     # draws go on where the chains are.
@@ -383,6 +378,8 @@ def _signature(model: HierarchicalModel, settings: TrainingSettings) -> dict[str
         "sed_model": _digest([v for _, v in sorted(sed.named_buffers())]),
         "m0": sed.m0,
         "bands": list(o.bands),
+        # Two curves may have one name.
+        "bandpasses": _digest([v for v in (block.weights, block.day_weights) if v is not None]),
         # Random numbers of a GPU are others than those of a CPU.
         "device": sed.w0.device.type,
     }

@@ -145,10 +145,10 @@ def training_sample(
     sample = _assembled(chosen, settings, cosmology or Cosmology())
     _check_finite(sample)
     sample.excluded = excluded
-    sample.notes = [
-        *contents(chosen),
-        *left_out(found, joined, prepared.dropped, sed, settings),
-    ]
+    names = {c.light_curve.object_id for c in chosen}
+    kept = [i for i, c in enumerate(found) if c.light_curve.object_id in names]
+    before, dropped = ([given[i] for i in kept] for given in (found, prepared.dropped))
+    sample.notes = [*contents(chosen), *left_out(before, joined, dropped, sed, settings)]
     if len(given) > len(joined):
         n = len(given) - len(joined)
         sample.notes.append(f"{n} light curves joined to others of the same name")

@@ -15,10 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from sntorch.clock import Clock
 from sntorch.errors import ConfigError, check_number
 from sntorch.inference.adaptation import StepSize
 from sntorch.inference.chunks import ChunkStore
@@ -81,6 +83,7 @@ class BlockOfDraws:
         energy: shape (C, n).
         leapfrogs, divergences, accepted, depths: Sums over the block, shape (C,).
         step_size: shape (C,).
+        seconds: Wall and CPU seconds that it took, whenever that was.
     """
 
     index: int
@@ -93,6 +96,7 @@ class BlockOfDraws:
     accepted: Tensor
     depths: Tensor
     step_size: Tensor
+    seconds: tuple[float, float]
 
 
 def long_run(
@@ -133,9 +137,11 @@ def long_run(
     for index, (n, warming, learn) in enumerate(plan):
         found = _finished(store, index, n)
         if found is not None:
-            draws = _restore(sampler, found)
+            draws, seconds = _restore(sampler, found[0]), found[1]["seconds"]
         else:
+            clock = Clock()
             draws = sampler.run(n, adapt=warming, progress=_within(progress, past, n, total))
+            seconds = clock.seconds()
         if warming:
             window.append(draws.z[0])
         if learn and found is None:
@@ -144,8 +150,8 @@ def long_run(
             window = []
         past += n
         if found is None and store is not None:
-            store.save(index, _state(sampler, draws), {"warming": warming})
-        yield _block(index, warming, past / total, sampler, draws)
+            store.save(index, _state(sampler, draws), {"warming": warming, "seconds": seconds})
+        yield _block(index, warming, past / total, sampler, draws, tuple(seconds))
 
 
 def learned(coordinates: Conditional, z: Tensor) -> Conditional:
@@ -195,10 +201,12 @@ def _plan(settings: RunSettings) -> list[tuple[int, bool, bool]]:
     return plan
 
 
-def _finished(store: ChunkStore | None, index: int, n: int) -> dict[str, Tensor] | None:
-    """A block's state, if it is there and has n trajectories."""
+def _finished(
+    store: ChunkStore | None, index: int, n: int
+) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """A block's state and notes, if it is there and has n trajectories."""
     found = store.load(index) if store is not None else None
-    return found[0] if found is not None and found[0]["draws_z"].shape[2] == n else None
+    return found if found is not None and found[0]["draws_z"].shape[2] == n else None
 
 
 def _current(sampler: BatchedSampler) -> Conditional:
@@ -236,11 +244,23 @@ def _restore(sampler: BatchedSampler, state: dict[str, Tensor]) -> Draws:
 
 
 def _block(
-    index: int, warming: bool, done: float, sampler: BatchedSampler, draws: Draws
+    index: int,
+    warming: bool,
+    done: float,
+    sampler: BatchedSampler,
+    draws: Draws,
+    seconds: tuple[float, float],
 ) -> BlockOfDraws:
-    sums = {name: getattr(draws, name)[0] for name in SUMS}
-    size = sampler.step.average.exp()[0]
-    return BlockOfDraws(index, warming, done, draws.z[0], draws.energy[0], **sums, step_size=size)
+    return BlockOfDraws(
+        index,
+        warming,
+        done,
+        draws.z[0],
+        draws.energy[0],
+        **{name: getattr(draws, name)[0] for name in SUMS},
+        step_size=sampler.step.average.exp()[0],
+        seconds=seconds,
+    )
 
 
 def _within(

@@ -31,7 +31,7 @@ class StructuredFit:
 
     Attributes:
         coordinates: The guide: what a standard normal becomes.
-        elbo: Bound at every iteration, up to the constants of the density, shape (I,).
+        elbo: Bound at every iteration, of the evidence if the density is normalised, shape (I,).
     """
 
     coordinates: Conditional
@@ -100,8 +100,10 @@ def _step(start: Conditional, moves: dict[str, Tensor], x: Tensor, size: int) ->
     by_own = own / moves["own_spread"].exp()[:, None]
     moves["own_mean"].grad = -by_own.mean(1)
     moves["own_spread"].grad = -(own * own_noise).mean(1)
-    entropy = moves["spread"].sum() + moves["own_spread"].sum()
-    return (value[0] + 0.5 * x[0].square().sum(-1)).mean() + entropy
+    # -ln q of a draw: its scores' standard normal, and the volume of the coordinates.
+    volume = guide.scale_tril.diagonal().log().sum() + guide.own_scale.log().sum()
+    scores = 0.5 * x[0].square().sum(-1) + 0.5 * math.log(2 * math.pi) * x.shape[-1]
+    return (value[0] + scores).mean() + volume
 
 
 def _moved(start: Conditional, moves: dict[str, Tensor]) -> Conditional:

@@ -132,7 +132,8 @@ class TestParametersOf:
         mean = {name: value.mean((0, 1)).numpy() for name, value in draws.items()}
         np.testing.assert_allclose(found.w0, mean["w0"])
         np.testing.assert_allclose(found.w1, mean["w1"])
-        expected = np.diag(mean["sigma_epsilon"]) @ mean["l_omega"]
+        factors = (draws["sigma_epsilon"][..., None] * draws["l_omega"]).numpy()
+        expected = np.linalg.cholesky((factors @ factors.swapaxes(-1, -2)).mean((0, 1)))
         np.testing.assert_allclose(found.epsilon_cholesky, expected)
         assert found.sigma0 == pytest.approx(mean["sigma0"])
         assert found.tau_a == pytest.approx(mean["tau_a"])
