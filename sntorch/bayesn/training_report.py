@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MOST_DIVERGENT = 0.01
 MOST_RHAT = 1.05
+# Of all chains: with fewer effective draws R-hat itself says little.
+LEAST_ESS = 100
 LEAST_EBFMI = 0.3
 N_WORST = 5
 # Components whose statistics are computed at once.
@@ -206,6 +208,13 @@ def _warning(
         lines.append(
             f"- {len(lost)} components have no R-hat ({shown}): their draws are equal, not finite "
             "or fewer than four a chain. Look at the trace figure; draw more, or start elsewhere."
+        )
+    few = table["ess_bulk"].dropna() < LEAST_ESS
+    if few.any():
+        lines.append(
+            f"- the bulk effective sample size is below {LEAST_ESS} for {int(few.sum())} of "
+            f"{len(table)} components: means and widths are rough. Draw more (training.draws, in "
+            "the same folder)."
         )
     slow = [] if energy is None else (ebfmi(energy) < LEAST_EBFMI).nonzero().flatten().tolist()
     if slow:

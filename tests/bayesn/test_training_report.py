@@ -114,6 +114,11 @@ class TestReport:
         assert warning.index("w1[6200 Å, 20 d] (") < warning.index("rv (")
         assert warning.count("w1[") == 1
 
+    def test_few_effective_draws(self, draws):
+        slow = {**draws, "rv": draws["rv"][:, :1] + draws["rv"].cumsum(1) / 10}
+        warning = report(diagnostics_table(slow, T21), 0, 400).split("# Training\n")[0]
+        assert "bulk effective sample size is below 100 for 1 of" in warning
+
     def test_draws_that_are_no_numbers(self, draws):
         lost = {**draws, "rv": torch.full((4, 100), 2.6), "tau_a": draws["tau_a"].clone()}
         lost["tau_a"][0, 3] = torch.nan
