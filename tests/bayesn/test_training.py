@@ -112,6 +112,21 @@ def test_divergences_are_counted_over_chains(small):
     assert Trained(small, SHORT, {}, counts).divergences == 3
 
 
+@pytest.mark.parametrize("sampler", ["map", "svi"])
+def test_times_of_maximum_far_from_the_header_s(sampler, sed):
+    """Where t_max is no straight line in the variable that is searched."""
+    made = model(sed=sed)
+    shift = torch.tensor([-8.0, -6.0, 0.0, 3.0, 6.0, 8.0]).double().repeat(2)
+    o = made.sample.observations
+    moved = replace(o, phase=o.phase + shift[:, None, None])
+    sample = replace(made.sample, observations=moved)
+    late = HierarchicalModel(sample, FixedSED(sed), GlobalRV(), free_tmax=True)
+    settings = replace(SHORT, sampler=sampler, draws=40, mode_iterations=60, svi_iterations=30)
+    tmax = train(late, settings).draws["tmax"].mean((0, 1))
+    assert float((tmax - shift).abs().max()) < 1.5
+    assert float((tmax - shift).square().mean().sqrt()) < 0.6
+
+
 def test_populations_and_free_times_of_maximum(sed):
     made = model("PopulationRV", magnitudes=False, free_tmax=True, n=4, sed=sed)
     draws = train(made, replace(SHORT, draws=4, svi_iterations=2)).draws
