@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -72,7 +72,8 @@ class Baseline(GenerativeModel):
             len(self.bands),
         )
         self.fitted = {"error_law": law}
-        self.fitted |= self._fit()
+        # Products round differently in another order of memory, which a file does not keep.
+        self.fitted |= {name: value.contiguous() for name, value in self._fit().items()}
         return self
 
     def _hold(self, training: LightCurveBatch) -> None:
@@ -152,7 +153,7 @@ class Baseline(GenerativeModel):
             if self.detection_snr is not None and turn.counts is None:
                 seen = drawn.photometry
                 bright = seen.flux >= self.detection_snr * seen.flux_err
-                drawn = Drawn(**{**vars(drawn), "photometry": seen.at(bright)})
+                drawn = replace(drawn, photometry=seen.at(bright))
             if len(drawn.photometry):
                 return drawn
         raise DataError(

@@ -96,21 +96,24 @@ def fit_scales(
         [x[:, 0] + WIDEST_AMPLITUDE, torch.full_like(x[:, 1], TIME_SCALES[1]).log()]
     )
     value, slope, fisher = _evaluate(points, flux, flux_err, mask, x)
-    damping = torch.full_like(value, 1e-2)
+    damping, done = torch.full_like(value, 1e-2), torch.zeros_like(value, dtype=torch.bool)
     for _ in range(ITERATIONS):
         lift = damping[:, None] * fisher.diagonal(dim1=-2, dim2=-1) + 1e-9
         step = torch.linalg.solve(fisher + torch.diag_embed(lift), slope)
+        expected = 0.5 * (step * (slope + lift * step)).sum(-1)
         tried = (x + step.clamp(-1, 1)).clamp(low.T, high.T)
+        done = done | ((tried - x).abs().amax(-1) < TOLERANCE)
+        if bool(done.all()):
+            break
         new = _evaluate(points, flux, flux_err, mask, tried)
-        better = new[0] >= value
-        moved = torch.where(better, (tried - x).abs().amax(-1), 1.0)
+        gain = (new[0] - value) / expected
+        better = (gain >= 0) & ~done
         x = torch.where(better[:, None], tried, x)
         value = torch.where(better, new[0], value)
         slope = torch.where(better[:, None], new[1], slope)
         fisher = torch.where(better[:, None, None], new[2], fisher)
-        damping = torch.where(better, damping / 5, damping * 5).clamp(1e-8, 1e8)
-        if bool(((moved < TOLERANCE) | (damping >= 1e6)).all()):
-            break
+        # The Fisher matrix is the mean curvature; that of one object may be several times larger.
+        damping = damping * torch.where(gain < 0.25, 4.0, torch.where(gain > 0.75, 0.25, 1.0))
     return x[:, 0].exp(), x[:, 1].exp()
 
 
