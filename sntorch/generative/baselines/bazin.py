@@ -1,4 +1,4 @@
-"""The light-curve function of Bazin et al. (2009, arXiv:0904.1066, eq. 1), without its constant.
+"""The light-curve function of Bazin et al. (2009, arXiv:0904.1066), without its constant.
 
 f(t) = A exp(-(t - t0) / τ_fall) / (1 + exp(-(t - t0) / τ_rise)).
 
@@ -40,21 +40,6 @@ def bazin(phase: Tensor, shape: Tensor) -> Tensor:
     late = phase - time - rise * u
     level = -late / fall - softplus(-late / rise) - x * u + softplus(u)
     return (peak + level).clamp(max=HIGHEST).exp()
-
-
-def from_amplitude(amplitude: float, t0: float, fall: float, rise: float) -> Tensor:
-    """The four shapes of a curve in the paper's A, t0, τ_fall and τ_rise, shape (4,).
-
-    Args:
-        amplitude: A, flux units, positive.
-        t0: Days.
-        fall: τ_fall, days.
-        rise: τ_rise, days, shorter than ``fall``.
-    """
-    x = rise / fall
-    u = math.log(x / (1 - x))
-    peak = math.log(amplitude) + x * u - math.log1p(math.exp(u))
-    return torch.tensor([peak, t0 - u * rise, math.log(fall), u], dtype=torch.float64)
 
 
 def contrasts(n_bands: int) -> Tensor:

@@ -3,7 +3,7 @@
 Few points in a band do not fix four numbers. So the fits of an object's bands share a prior: a
 normal distribution of the shapes of all bands, which is estimated from all objects by expectation
 maximisation with Laplace's approximation for each object (Gelman et al., Bayesian Data Analysis,
-section 13). A band without points gets what usually goes with the others. Outliers weigh little:
+chapter 13). A band without points gets what usually goes with the others. Outliers weigh little:
 residuals follow Student's t.
 
 Letters in shapes: ``B`` objects, ``T`` padded observations, ``F`` bands, ``D`` = 4 F coordinates

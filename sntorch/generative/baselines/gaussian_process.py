@@ -24,6 +24,8 @@ from sntorch.physics.bandpasses import get_bandpass
 
 # Objects fitted together: bounds the memory of their covariances.
 CHUNK = 256
+# Smallest error in units of the brightest flux: below it covariances are singular in float64.
+ERROR_FLOOR = 1e-4
 
 
 @dataclass(eq=False)
@@ -59,7 +61,8 @@ class GaussianProcessResampling(Baseline):
         """Amplitudes and time scales of some training objects, shape (B, 2)."""
         known = self.training[index].trim()
         points = Points(known.phase, self.fitted["wave"][known.band])
-        return torch.stack(fit_scales(points, known.flux, known.flux_err, known.mask), -1)
+        error = floored(known.flux, known.flux_err)
+        return torch.stack(fit_scales(points, known.flux, error, known.mask), -1)
 
     def _draw(self, turn: Turn) -> Drawn:
         i = turn.pick(OBJECT)
@@ -75,8 +78,16 @@ class GaussianProcessResampling(Baseline):
 
     def _true_flux(self, turn: Turn, i: int, queries: Points) -> Tensor:
         """A draw from the process of training object ``i``, shape (Q,)."""
-        known, scales = self.photometry[i], self.fitted["scales"][i].unbind()
+        known = self.photometry[i]
+        amplitude, time_scale = self.fitted["scales"][i]
         seen = Points(known.phase, self.fitted["wave"][known.band])
-        mean, cov = posterior(seen, known.flux, known.flux_err, queries, scales)
+        mean, cov = posterior(
+            seen, known.flux, floored(known.flux, known.flux_err), queries, (amplitude, time_scale)
+        )
         normal = turn.temperature * turn.normal(len(queries.phase))
-        return draw(mean, cov, normal, scales[0])
+        return draw(mean, cov, normal)
+
+
+def floored(flux: Tensor, flux_err: Tensor) -> Tensor:
+    """Errors that double precision can tell from none, shape (…, T)."""
+    return torch.hypot(flux_err, ERROR_FLOOR * flux.abs().amax(-1, keepdim=True))

@@ -1,9 +1,9 @@
 """Classical augmentation: training objects shifted in magnitude and time, with new noise.
 
-What ztfparsnip (Townsend et al.) and others do before they train a classifier. A shift scales the
-noise of a light curve with its signal, so an object that gets fainter receives the noise that the
-survey would still have added. One that gets brighter keeps more noise than the survey has, and its
-errors say so.
+What ztfparsnip (Reusch & Townsend) and others do before they train a classifier. A shift scales
+the noise of a light curve with its signal, so an object that gets fainter receives the noise that
+the survey would still have added. One that gets brighter keeps more noise than the survey has, and
+its errors say so.
 """
 
 from __future__ import annotations

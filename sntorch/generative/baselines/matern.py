@@ -1,7 +1,7 @@
 """A Gaussian process in time and wavelength with a Matérn-3/2 kernel.
 
 k(r) = A² (1 + √3 r) exp(-√3 r) with r² = (Δt / ℓ)² + (Δλ / 6000 Å)², mean zero, as in avocado
-(Boone 2019, arXiv:1907.04690, section 3.1). A and ℓ are fitted to each object by maximum
+(Boone 2019, arXiv:1907.04690). A and ℓ are fitted to each object by maximum
 likelihood (Rasmussen & Williams 2006, eq. 2.30 and 5.9), here by Fisher scoring of many objects
 at once.
 
@@ -20,8 +20,6 @@ FIRST_TIME_SCALE = 20.0
 TIME_SCALES = (1.0, 1000.0)
 WIDEST_AMPLITUDE = 10.0
 ITERATIONS, TOLERANCE = 60, 1e-5
-# Of the prior variance: what keeps the covariance of nearly equal queries positive definite.
-NUGGET = 1e-9
 
 
 class Points(NamedTuple):
@@ -66,17 +64,14 @@ def posterior(
     return (half.T @ white)[:, 0], prior - half.T @ half
 
 
-def draw(mean: Tensor, cov: Tensor, normal: Tensor, amplitude: Tensor) -> Tensor:
-    """A draw from a normal distribution of mean (Q,) and covariance (Q, Q), shape (Q,)."""
-    nugget = NUGGET * amplitude.square() * torch.eye(len(mean), dtype=mean.dtype)
-    return mean + torch.linalg.cholesky(cov + nugget) @ normal
+def draw(mean: Tensor, cov: Tensor, normal: Tensor) -> Tensor:
+    """A draw from a normal distribution of mean (Q,) and covariance (Q, Q), shape (Q,).
 
-
-def log_likelihood(
-    points: Points, flux: Tensor, flux_err: Tensor, mask: Tensor, scales: tuple[Tensor, Tensor]
-) -> Tensor:
-    """Log marginal likelihood up to a constant, shape (B,); arguments as in ``fit_scales``."""
-    return _evaluate(points, flux, flux_err, mask, torch.stack(scales, -1).log())[0]
+    Queries close together make the covariance singular up to rounding, which a Cholesky
+    decomposition refuses.
+    """
+    values, vectors = torch.linalg.eigh(cov)
+    return mean + vectors @ (values.clamp(min=0).sqrt() * normal)
 
 
 def fit_scales(
