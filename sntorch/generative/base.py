@@ -65,12 +65,18 @@ class Generator:
 
     @classmethod
     def from_pretrained(cls, path: str | Path, map_location: str = "cpu") -> Generator:
-        """Open the checkpoint at ``path``, or the newest one under the run folder ``path``.
+        """Open the checkpoint at ``path``, the newest one under the run folder ``path``, or the
+        baseline that was saved into the folder ``path``.
 
         Raises:
             CheckpointError: No checkpoint there, a damaged one, or one of another kind of model.
         """
+        from sntorch.generative.baselines import open_baseline
         from sntorch.generative.gan_module import RecurrentGAN
+        from sntorch.generative.pretrained import is_pretrained
+
+        if is_pretrained(path):
+            return cls(open_baseline(path))
 
         return cls(RecurrentGAN.from_checkpoint(find_checkpoint(path), map_location))
 

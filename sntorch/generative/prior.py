@@ -61,33 +61,38 @@ class ObjectPrior(nn.Module):
         return mean + (levels - mean + width * spread * noise) / (1 + width**2) ** 0.5
 
     def resolve(self, lengths: Tensor | int, n: int) -> Tensor:
-        """What a user asked for as counts of shape (n, F).
+        """What a user asked for as counts of shape (n, F); see ``asked_counts``."""
+        return asked_counts(lengths, n, self.counts.shape[1])
 
-        Args:
-            lengths: An integer holds for every object and band; otherwise integers of shape (n,),
-                (F,) or (n, F). Where n equals F, one axis is taken for the bands.
-            n: Number of objects.
 
-        Raises:
-            ConfigError: A shape that does not fit, negative numbers, or an object without
-                observations.
-        """
-        n_bands = self.counts.shape[1]
-        asked = torch.as_tensor(lengths).cpu().long()
-        if asked.shape == (n,) and n != n_bands:
-            asked = asked[:, None]
-        try:
-            asked = asked.expand(n, n_bands)
-        except RuntimeError:
-            raise ConfigError(
-                f"lengths of shape {tuple(asked.shape)}: one number, ({n},), ({n_bands},) or "
-                f"({n}, {n_bands}) is accepted"
-            ) from None
-        if bool((asked < 0).any()) or bool((asked.sum(-1) == 0).any()):
-            raise ConfigError(
-                "lengths: every object needs at least one observation, and no number is negative"
-            )
-        return asked
+def asked_counts(lengths: Tensor | int, n: int, n_bands: int) -> Tensor:
+    """The numbers of observations that a user asked for, as counts of shape (n, F).
+
+    Args:
+        lengths: An integer holds for every object and band; otherwise integers of shape (n,),
+            (F,) or (n, F). Where n equals F, one axis is taken for the bands.
+        n: Number of objects.
+        n_bands: Number of bands F.
+
+    Raises:
+        ConfigError: A shape that does not fit, negative numbers, or an object without
+            observations.
+    """
+    asked = torch.as_tensor(lengths).cpu().long()
+    if asked.shape == (n,) and n != n_bands:
+        asked = asked[:, None]
+    try:
+        asked = asked.expand(n, n_bands)
+    except RuntimeError:
+        raise ConfigError(
+            f"lengths of shape {tuple(asked.shape)}: one number, ({n},), ({n_bands},) or "
+            f"({n}, {n_bands}) is accepted"
+        ) from None
+    if bool((asked < 0).any()) or bool((asked.sum(-1) == 0).any()):
+        raise ConfigError(
+            "lengths: every object needs at least one observation, and no number is negative"
+        )
+    return asked
 
 
 def mask_from_counts(counts: Tensor, n_steps: int | None = None) -> Tensor:

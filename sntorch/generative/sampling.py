@@ -86,17 +86,10 @@ def check_request(
     Raises:
         ConfigError: Something that cannot be had, or that contradicts something else.
     """
-    if n < 1:
-        raise ConfigError(f"n={n}: at least one light curve must be asked for")
+    check_options(n, lengths, cadence)
     if condition:
         found = ", ".join(sorted(condition))
         raise ConfigError(f"condition {found}: this generator was trained without conditions")
-    if isinstance(cadence, str) and cadence not in ("generated", "resampled"):
-        raise ConfigError(
-            f"cadence {cadence!r}: generated, resampled or light curves are accepted"
-        )
-    if cadence not in (None, "generated") and lengths is not None:
-        raise ConfigError("lengths and a cadence were both given: a cadence has its own lengths")
     asked = None if lengths is None else prior.resolve(lengths, n)
     given = given_cadence(encoding, cadence) if isinstance(cadence, LightCurveBatch) else None
     longest = [prior.longest]
@@ -111,6 +104,22 @@ def check_request(
         resampled=cadence == "resampled" if isinstance(cadence, str) else False,
         temperature=temperature,
     )
+
+
+def check_options(n: int, lengths: Tensor | int | None, cadence: Cadence | None) -> None:
+    """Refuse what no generator can give.
+
+    Raises:
+        ConfigError: No objects, an unknown cadence, or lengths beside a cadence.
+    """
+    if n < 1:
+        raise ConfigError(f"n={n}: at least one light curve must be asked for")
+    if isinstance(cadence, str) and cadence not in ("generated", "resampled"):
+        raise ConfigError(
+            f"cadence {cadence!r}: generated, resampled or light curves are accepted"
+        )
+    if cadence not in (None, "generated") and lengths is not None:
+        raise ConfigError("lengths and a cadence were both given: a cadence has its own lengths")
 
 
 def given_cadence(encoding: RowEncoding, cadence: LightCurveBatch) -> tuple[Tensor, Tensor]:

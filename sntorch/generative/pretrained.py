@@ -1,0 +1,93 @@
+"""Models kept as a folder: settings and origin as ``config.json``, numbers as safetensors.
+
+Neither file holds code, so a folder from elsewhere may be opened without running anything in it.
+``config.json`` has the class (``_target_``) and its arguments, whatever else the model needs to
+rebuild itself, and the SHA-256 of the training set.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sntorch.atomic import atomic_folder
+from sntorch.data.batch import LightCurveBatch
+from sntorch.errors import CheckpointError
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+
+
+def save_pretrained(
+    folder: str | Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]
+) -> None:
+    """Write a model; the folder is complete or not there, and replaces an older model.
+
+    Args:
+        folder: New, empty, or the folder of another model.
+        config: What JSON can hold, ``_target_`` among it.
+        tensors: A ``state_dict``, or any tensors by name.
+
+    Raises:
+        DataError: The folder holds something else, or cannot be written.
+    """
+    from safetensors.torch import save_file
+
+    with atomic_folder(folder, is_pretrained) as draft:
+        (draft / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, draft / WEIGHTS)
+
+
+def load_pretrained(
+    folder: str | Path, map_location: str = "cpu"
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The config and the tensors of a folder.
+
+    Raises:
+        CheckpointError: A missing or a damaged file.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    folder = Path(folder)
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        tensors = load_file(folder / WEIGHTS, device=map_location)
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{error.filename or folder / WEIGHTS}: no such file; a folder with {CONFIG} and "
+            f"{WEIGHTS} is accepted"
+        ) from error
+    except (OSError, ValueError, SafetensorError) as error:
+        raise CheckpointError(f"{folder}: damaged ({type(error).__name__}: {error})") from error
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{folder / CONFIG}: a JSON object is accepted, not a list or value")
+    return config, tensors
+
+
+def is_pretrained(folder: str | Path) -> bool:
+    """Whether a folder holds a model."""
+    return all((Path(folder) / name).is_file() for name in (CONFIG, WEIGHTS))
+
+
+def training_sha256(batch: LightCurveBatch) -> str:
+    """SHA-256 of light curves: of all numbers, names, bands and the zero point."""
+    digest = hashlib.sha256(
+        repr((batch.bands, batch.classes, batch.zeropoint, batch.object_id)).encode()
+    )
+    for name, tensor in batch_tensors(batch).items():
+        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def batch_tensors(batch: LightCurveBatch) -> dict[str, Tensor]:
+    """The tensors of a batch by the names of its fields."""
+    found = {f.name: getattr(batch, f.name) for f in fields(batch)}
+    return {name: value for name, value in found.items() if isinstance(value, torch.Tensor)}
