@@ -335,7 +335,7 @@ def _rms_interval(pulls: list[Tensor]) -> list[float]:
 
 
 def _p_values(ranks: list[int]) -> tuple[float, float]:
-    """p of uniform ranks: by Kolmogorov and Smirnov, and of their normal scores' sum of squares."""
+    """p of uniform ranks: by Kolmogorov and Smirnov, and by squares of their normal scores."""
     generator = torch.Generator().manual_seed(0)
     spread = torch.rand(len(ranks), generator=generator).numpy()
     shares = (torch.tensor(ranks).numpy() + spread) / (RANKS + 1)
