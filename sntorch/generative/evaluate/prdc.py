@@ -91,4 +91,4 @@ def _distances(x: Array, y: Array) -> Array:
     """Euclidean distances, shape (N, M)."""
     from scipy.spatial.distance import cdist
 
-    return cdist(x, y)
+    return np.asarray(cdist(x, y), dtype=np.float64)

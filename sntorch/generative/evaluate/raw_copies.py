@@ -29,10 +29,11 @@ from sntorch.generative.evaluate.memorisation import compare_distances
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-# A quarter of a day moves the steepest rise by about 0.03 mag.
-GRID_DAYS = 0.25
-SHIFT_STEP = 2
-LARGEST_SHIFT = 20
+# Half a step of the grid moves the steepest rise by less than 0.01 mag.
+GRID_DAYS = 0.1
+# In steps of the grid: five days either way, half a day at a time.
+LARGEST_SHIFT = 50
+SHIFT_STEP = 5
 FEWEST = 5
 LEAST_OVERLAP = 0.7
 SMALLEST_ERROR = 0.01
@@ -90,7 +91,7 @@ def raw_memorisation(ours: Array, theirs: Array) -> dict[str, float | bool | Non
     compared = len(known) / len(ours)
     if not (len(known) and len(others)):
         return dict.fromkeys(("ratio", "copies", "c_t", "passed")) | {"compared": compared}
-    return compare_distances(known, others).as_dict() | {"compared": compared}
+    return {**compare_distances(known, others).as_dict(), "compared": compared}
 
 
 def _chunks(series: list[BandSeries]) -> Iterator[list[BandSeries]]:
@@ -156,7 +157,7 @@ def _scatter(curves: _Curves, series: list[BandSeries]) -> tuple[csr_array, csr_
         rows.append(row)
         columns.append(inside + f * curves.length)
         values.append(s.mag[row, column] - curves.level)
-    shape = len(series[0].mag), len(series) * curves.length
+    shape = (len(series[0].mag), len(series) * curves.length)
     where = np.concatenate(rows), np.concatenate(columns)
     mags = np.concatenate(values)
     return csr_array((np.ones_like(mags), where), shape), csr_array((mags, where), shape)

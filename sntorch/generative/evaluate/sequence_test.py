@@ -1,10 +1,10 @@
 """Can a recurrent network tell generated from real light curves?
 
 The classifier two-sample test on whole light curves instead of features: a small bidirectional
-GRU reads the encoded rows (time steps, phases, asinh magnitudes, log errors, mask), trained on one
-half of the objects and tested on the other. Part of the training half decides when to stop.
-Several splits give several results; how they make one AUC and one p-value is told in
-``two_sample``.
+GRU reads the encoded rows (time steps, phases, asinh magnitudes and their changes, log errors,
+mask), trained on one half of the objects and tested on the other. Part of the training half
+decides when to stop. Several splits give several results; how they make one AUC and one p-value is
+told in ``two_sample``.
 """
 
 from __future__ import annotations
@@ -94,16 +94,23 @@ def _rows(
     generated: LightCurveBatch, real: LightCurveBatch, encoding: MagnitudeEncoding
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Rows (B, L, D), steps (B, L) and label (B,) of both samples, padded to one length."""
-    parts = []
-    for batch in (generated, real):
-        x, mask = encoding.encode(batch.to("cpu"))
-        phase = torch.where(mask, encoding.phase(x), 0.0)
-        parts.append((torch.cat([x, phase, mask.to(x.dtype)], dim=-1), mask.any(-1)))
+    parts = [_columns(batch, encoding) for batch in (generated, real)]
     longest = max(x.shape[1] for x, _ in parts)
     x = torch.cat([nn.functional.pad(x, (0, 0, 0, longest - x.shape[1])) for x, _ in parts])
     steps = torch.cat([nn.functional.pad(m, (0, longest - m.shape[1])) for _, m in parts])
     label = torch.cat([torch.ones(len(generated)), torch.zeros(len(real))])
     return x, steps, label
+
+
+def _columns(batch: LightCurveBatch, encoding: MagnitudeEncoding) -> tuple[Tensor, Tensor]:
+    """Encoded rows, phases, changes of magnitude since the step before, mask; and the steps."""
+    x, mask = encoding.encode(batch.to("cpu"))
+    phase = torch.where(mask, encoding.phase(x), 0.0)
+    value = x[..., encoding.n_bands : 2 * encoding.n_bands]
+    # Scatter about a smooth curve is small beside the curve itself, and would be learned last.
+    change = torch.where(mask[:, 1:], value.diff(dim=1), 0.0)
+    change = nn.functional.pad(change, (0, 0, 1, 0))
+    return torch.cat([x, phase, change, mask.to(x.dtype)], dim=-1), mask.any(-1)
 
 
 def _one_split(x: Tensor, steps: Tensor, label: Tensor) -> tuple[Array, Array]:
