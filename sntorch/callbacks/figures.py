@@ -68,8 +68,8 @@ def diagnostic_figures(
         if names := _titles(kind, real.bands):
             both = ({title: f[name] for name, title in names.items()} for f in (theirs, ours))
             figures[kind] = feature_histograms(*both, label)
-    redshifts = [{"redshift": b.redshift.double().cpu().numpy()} for b in (real, generated)]
-    if all(np.isfinite(z["redshift"]).any() for z in redshifts):
+    redshifts = [{"all objects": b.redshift.double().cpu().numpy()} for b in (real, generated)]
+    if all(np.isfinite(z["all objects"]).any() for z in redshifts):
         figures["redshift"] = feature_histograms(*redshifts, "redshift")
     few = _corner_names(real.bands)
     figures["corner"] = feature_corner(
