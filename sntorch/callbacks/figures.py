@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -65,19 +66,25 @@ def diagnostic_figures(
     ours, theirs = summary_features(generated), summary_features(real)
     figures: dict[str, Figure | None] = {}
     for kind, label in FEATURES.items():
-        if names := _titles(kind, real.bands):
-            both = ({title: f[name] for name, title in names.items()} for f in (theirs, ours))
-            figures[kind] = feature_histograms(*both, label)
-    redshifts = [{"all objects": b.redshift.double().cpu().numpy()} for b in (real, generated)]
-    if all(np.isfinite(z["all objects"]).any() for z in redshifts):
-        figures["redshift"] = feature_histograms(*redshifts, "redshift")
+        titles = _titles(kind, real.bands)
+        if titles:
+            figures[kind] = feature_histograms(_named(theirs, titles), _named(ours, titles), label)
+    redshifts, drawn = (b.redshift.double().cpu().numpy() for b in (real, generated))
+    if np.isfinite(redshifts).any() and np.isfinite(drawn).any():
+        everything = "all objects"
+        figures["redshift"] = feature_histograms(
+            {everything: redshifts}, {everything: drawn}, "redshift"
+        )
     few = _corner_names(real.bands)
-    figures["corner"] = feature_corner(
-        *({title: f[name] for name, title in few.items()} for f in (theirs, ours))
-    )
+    figures["corner"] = feature_corner(_named(theirs, few), _named(ours, few))
     plane = embed(theirs, ours, seed)
     figures["embedding"] = None if plane is None else embedding_scatter(*plane)
     return {name: figure for name, figure in figures.items() if figure is not None}
+
+
+def _named(features: Mapping[str, Any], titles: Mapping[str, str]) -> dict[str, Any]:
+    """The chosen features by their titles."""
+    return {title: features[name] for name, title in titles.items()}
 
 
 def _titles(kind: str, bands: tuple[str, ...]) -> dict[str, str]:

@@ -134,7 +134,7 @@ def _smallest(curves: _Curves, series: list[BandSeries]) -> Array:
     squares = mags.power(2)
     there, w, wt, wtt = curves.tables
     enough = np.maximum(FEWEST, LEAST_OVERLAP * ones.sum(axis=1))[:, None]
-    best = np.full(ones.shape[0], np.inf)
+    best = np.full(len(series[0].mag), np.inf)
     for shift in range(-LARGEST_SHIFT, LARGEST_SHIFT + 1, SHIFT_STEP):
         one, mag, square = (_shifted(matrix, shift) for matrix in (ones, mags, squares))
         count, total = one @ there, one @ w
