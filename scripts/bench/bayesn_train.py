@@ -6,6 +6,7 @@ and go on where they were stopped; the table is made of what is there:
     python scripts/bench/bayesn_train.py --job t21
     python scripts/bench/bayesn_train.py --job svi
     python scripts/bench/bayesn_train.py --job recovery --number 0     # ... 4, or more
+    python scripts/bench/bayesn_train.py --job recovery --number 0 --scratch
     python scripts/bench/bayesn_train.py --job dust --number 0 --count 50
     python scripts/bench/bayesn_train.py --job scale
     python scripts/bench/bayesn_train.py
@@ -69,6 +70,7 @@ def rows(folder: Path, quick: bool) -> Iterable[Row]:
     yield from gradient_rows(quick)
     yield from t21_rows(folder)
     yield from recovery_rows(folder)
+    yield from scratch_rows(folder)
     yield from dust_rows(folder)
     yield from scale_rows(folder)
 
@@ -238,6 +240,24 @@ def recovery_rows(folder: Path) -> Iterable[Row]:
     )
 
 
+def scratch_rows(folder: Path) -> Iterable[Row]:
+    """The same samples from flat surfaces: whether the search ends elsewhere."""
+    for path in sorted(folder.glob("scratch_*.json")):
+        other = json.loads((folder / path.name.replace("scratch", "recovery")).read_text())
+        found = json.loads(path.read_text())
+        z = {
+            k: _flat(found["mean"][k], other["mean"][k], other["sd"][k])
+            for k in (*SCALARS, *SURFACES, "sigma_epsilon")
+        }
+        yield Row(
+            PART,
+            f"recovery, sample {path.stem.split('_')[1]} from flat surfaces against the published "
+            "ones: largest |difference of means| / sd",
+            "-",
+            ", ".join(f"{k} {float(v.abs().max()):.2f}" for k, v in z.items()),
+        )
+
+
 def dust_rows(folder: Path) -> Iterable[Row]:
     """Ranks of truths from the prior."""
     found = [r for r in load(folder, "dust_*.json") if "rank" in r]
@@ -360,6 +380,7 @@ def main() -> None:
     parser.add_argument("--number", type=int)
     parser.add_argument("--count", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--scratch", action="store_true", help="recovery from flat surfaces")
     parser.add_argument("--folder", type=Path, default=FOLDER)
     parser.add_argument("--quick", action="store_true", help="the version that make bench runs")
     parser.add_argument("--json", type=Path, help="also write the rows to this file")
@@ -371,7 +392,7 @@ def main() -> None:
     elif o.job == "svi":
         job_t21(o.folder, o.threads, "svi")
     elif o.job == "recovery":
-        job_recovery(o.folder, number, o.threads)
+        job_recovery(o.folder, number, o.threads, o.scratch)
     elif o.job == "dust":
         for i in range(number, number + o.count):
             job_dust(o.folder, i)

@@ -29,7 +29,13 @@ from sntorch.bayesn.training import TrainingSettings, train
 from sntorch.bayesn.training_sample import SampleSettings, TrainingSample, training_sample
 
 CSP = FOUNDATION.parent / "pantheon_plus"
-BRIEF = {"warmup": 4, "draws": 4, "mode_iterations": 3, "svi_iterations": 2, "svi_draws": 2}
+BRIEF: dict[str, Any] = {
+    "warmup": 4,
+    "draws": 4,
+    "mode_iterations": 3,
+    "svi_iterations": 2,
+    "svi_draws": 2,
+}
 M20_SIZE = 79
 
 

@@ -23,9 +23,10 @@ from sntorch.bayesn import SEDModel
 from sntorch.bayesn.hierarchy import HierarchicalModel
 from sntorch.bayesn.joint_density import JointDensity
 from sntorch.bayesn.populations import Dust, GlobalRV
+from sntorch.bayesn.postprocessing import parameters_of
 from sntorch.bayesn.preparation import find_header, read_headers
 from sntorch.bayesn.simulated_sample import prior_values, simulate_sample
-from sntorch.bayesn.starting_surfaces import starting_point
+from sntorch.bayesn.starting_surfaces import from_scratch, starting_point
 from sntorch.bayesn.surfaces import FixedSED, TrainedSED
 from sntorch.bayesn.training import Status, Trained, TrainingSettings, train
 from sntorch.bayesn.training_products import write_training
@@ -89,18 +90,23 @@ def job_t21(folder: Path, threads: int, sampler: str = "nuts") -> None:
     write_training(trained, folder / f"t21_{sampler}", PROVENANCE)
 
 
-def job_recovery(folder: Path, number: int, threads: int) -> None:
-    """157 SNe simulated from the published model, with Foundation's cadence and errors."""
+def job_recovery(folder: Path, number: int, threads: int, scratch: bool = False) -> None:
+    """157 SNe simulated from the published model, with Foundation's cadence and errors.
+
+    The search begins at the published surfaces, which are the truth; from scratch at flat ones.
+    """
     sed = t21()
     truth = truths(sed)
     real = HierarchicalModel(foundation(), TrainedSED(sed), GlobalRV())
     sample, own = simulate_sample(real, truth, seed=100 + number)
     # Draws have θ of unit variance over these supernovae, not over the population.
     truth["w1"] = truth["w1"] * own["theta"].std(correction=0)
-    model = HierarchicalModel(sample, TrainedSED(sed), GlobalRV())
+    name = f"scratch_{number}" if scratch else f"recovery_{number}"
+    begins = SEDModel(from_scratch(parameters_of({}, sed)), N_NODES) if scratch else sed
+    model = HierarchicalModel(sample, TrainedSED(begins), GlobalRV())
     settings = TrainingSettings(chains=2, warmup=80, draws=160, seed=number, threads=threads)
-    trained = train(model, settings, folder / "chains" / f"recovery_{number}", _watch)
-    keep(trained, sed, folder / f"recovery_{number}.json", truth)
+    trained = train(model, settings, folder / "chains" / name, _watch)
+    keep(trained, sed, folder / f"{name}.json", truth)
 
 
 def job_dust(folder: Path, number: int) -> None:

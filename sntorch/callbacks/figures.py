@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import lightning as L
+import numpy as np
 from lightning.pytorch.callbacks import Callback
 from matplotlib.figure import Figure
 
 from sntorch.data.batch import LightCurveBatch
 from sntorch.generative.base import GenerativeModel
-from sntorch.generative.evaluate import ks_distance, peak_magnitudes
+from sntorch.generative.evaluate import ks_distance, peak_magnitudes, summary_features
+from sntorch.generative.evaluate.embedding import embed
+from sntorch.plotting.generated_features import (
+    embedding_scatter,
+    feature_corner,
+    feature_histograms,
+)
 from sntorch.plotting.generative import (
     error_against_magnitude,
     example_grid,
     peak_histograms,
     population_fan,
 )
+
+FEATURES = {
+    "dm15": "decline in the 15 days after peak (mag)",
+    "rise": "rise in the 8 days before peak (mag)",
+    "colour": "colour at the first band's peak (mag)",
+}
 
 
 def generator_figures(generated: LightCurveBatch, real: LightCurveBatch) -> dict[str, Figure]:
@@ -34,6 +49,56 @@ def generator_figures(generated: LightCurveBatch, real: LightCurveBatch) -> dict
         "population": population_fan(real, generated),
         "errors": error_against_magnitude(real, generated),
     }
+
+
+def diagnostic_figures(
+    generated: LightCurveBatch, real: LightCurveBatch, seed: int = 0
+) -> dict[str, Figure]:
+    """Further figures for a report: features, redshifts, pairs of features, an embedding.
+
+    Figures for which the samples have too little (no redshifts, say) are left out.
+
+    Args:
+        generated: Generated light curves.
+        real: Real ones in the same bands, held out from training.
+        seed: Seed of the embedding.
+    """
+    ours, theirs = summary_features(generated), summary_features(real)
+    figures: dict[str, Figure | None] = {}
+    for kind, label in FEATURES.items():
+        titles = _titles(kind, real.bands)
+        if titles:
+            figures[kind] = feature_histograms(_named(theirs, titles), _named(ours, titles), label)
+    redshifts, drawn = (b.redshift.double().cpu().numpy() for b in (real, generated))
+    if np.isfinite(redshifts).any() and np.isfinite(drawn).any():
+        everything = "all objects"
+        figures["redshift"] = feature_histograms(
+            {everything: redshifts}, {everything: drawn}, "redshift"
+        )
+    few = _corner_names(real.bands)
+    figures["corner"] = feature_corner(_named(theirs, few), _named(ours, few))
+    plane = embed(theirs, ours, seed)
+    figures["embedding"] = None if plane is None else embedding_scatter(*plane)
+    return {name: figure for name, figure in figures.items() if figure is not None}
+
+
+def _named(features: Mapping[str, Any], titles: Mapping[str, str]) -> dict[str, Any]:
+    """The chosen features by their titles."""
+    return {title: features[name] for name, title in titles.items()}
+
+
+def _titles(kind: str, bands: tuple[str, ...]) -> dict[str, str]:
+    """Names of a kind of features, and what to write above them."""
+    if kind == "colour":
+        return {f"{kind}_{a}_{b}": f"{a} - {b}" for a, b in pairwise(bands)}
+    return {f"{kind}_{band}": band for band in bands}
+
+
+def _corner_names(bands: tuple[str, ...]) -> dict[str, str]:
+    """A few features that say most about a supernova, and what to call them."""
+    main = bands[min(1, len(bands) - 1)]
+    names = {f"peak_mag_{main}": f"peak {main}", f"dm15_{main}": rf"$\Delta m_{{15}}$ {main}"}
+    return names | _titles("colour", bands[:3])
 
 
 class GeneratorFigures(Callback):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sntorch.cli.entry import hydra_main
+from sntorch.cli.evaluation_report import summary, write_report
 from sntorch.errors import CheckpointError, ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -26,17 +26,20 @@ def main(cfg: DictConfig) -> None:
     output = Path(cfg.out)
     metrics = evaluate(cfg, output)
     print(summary(metrics))
-    print(f"{output / 'metrics.json'}\n{output / 'figures'}")
+    for name in ("report.html", "metrics.json", "figures"):
+        print(output / name)
 
 
 def evaluate(cfg: DictConfig, output: Path) -> dict[str, Any]:
-    """Scores of a generator beside their floors; writes ``metrics.json`` and ``figures/``.
+    """Scores of a generator beside their floors.
+
+    Writes ``report.html``, ``metrics.json`` and ``figures/``.
 
     Args:
         cfg: The composed ``evaluate`` config.
         output: Folder for the results.
     """
-    from sntorch.callbacks.figures import generator_figures
+    from sntorch.callbacks.figures import diagnostic_figures, generator_figures
     from sntorch.generative.base import find_checkpoint
     from sntorch.generative.evaluate import evaluate_generator
 
@@ -50,34 +53,18 @@ def evaluate(cfg: DictConfig, output: Path) -> dict[str, Any]:
     generated = _generated(cfg, checkpoint, held_out)
     train = data.train_batch()
     metrics = evaluate_generator(
-        generated, held_out, train, fresh if len(fresh) else None, cfg.seed, cfg.bootstrap
+        generated,
+        held_out,
+        train,
+        fresh if len(fresh) else None,
+        seed=cfg.seed,
+        n_resamples=cfg.bootstrap,
+        thorough=cfg.thorough,
     )
-    write_report(output, metrics, generator_figures(generated, held_out))
+    figures = generator_figures(generated, held_out)
+    figures |= diagnostic_figures(generated, held_out, cfg.seed)
+    write_report(output, metrics, figures, str(checkpoint))
     return metrics
-
-
-def summary(metrics: dict[str, Any]) -> str:
-    """The scores that matter most, as a table for the terminal."""
-    lines = ["KS distance of the peak magnitude to held-out objects:"]
-    lines.append(
-        f"  {'band':<10}{'generated':>10}{'95% interval':>18}{'fresh real':>12}{'training':>10}"
-    )
-    for band, score in metrics["peak"].items():
-        interval = " - ".join(_number(edge) for edge in score["ks_interval"])
-        floors = f"{_number(score['ks_fresh']):>12}{_number(score['ks_train']):>10}"
-        lines.append(f"  {band:<10}{_number(score['ks']):>10}{interval:>18}{floors}")
-    copies = metrics["memorisation"]["generated"]
-    lines.append(
-        f"nearest-neighbour ratio {_number(copies['ratio'])} (>= 0.90), "
-        f"copies {_number(copies['copies'])} (<= 0.02); "
-        f"impossible observations {sum(metrics['impossible'].values()):.0f}"
-    )
-    return "\n".join(lines)
-
-
-def _number(score: float | None) -> str:
-    """A score, or a dash where there was nothing to score."""
-    return "-" if score is None else f"{score:.3f}"
 
 
 def training_data(
@@ -142,18 +129,6 @@ def _is_ours(target: str) -> bool:
     except Exception as error:
         raise ConfigError(f"_target_ {target}: not found ({error})") from error
     return home.startswith("sntorch.") and not home.startswith("sntorch.cli.")
-
-
-def write_report(output: Path, metrics: dict[str, Any], figures: dict[str, Any]) -> None:
-    """Write the scores as JSON and every figure as PNG."""
-    from matplotlib import pyplot
-
-    folder = output / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, figure in figures.items():
-        figure.savefig(folder / f"{name}.png", dpi=120)
-        pyplot.close(figure)
-    (output / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
 
 
 def _generated(cfg: DictConfig, checkpoint: Path, held_out: LightCurveBatch) -> LightCurveBatch:

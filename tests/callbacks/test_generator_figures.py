@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import torch
 
-from sntorch.callbacks.figures import GeneratorFigures, generator_figures
+from sntorch.callbacks.figures import GeneratorFigures, diagnostic_figures, generator_figures
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.light_curve import LightCurve
 from sntorch.generative.base import GenerativeModel
@@ -82,3 +83,28 @@ def test_draws_nothing_without_a_board():
 def test_figures_name_the_distance():
     figure = generator_figures(sample(50, 1), sample(50, 1))["peak_magnitudes"]
     assert any("KS 0.000" in text.get_text() for text in figure.axes[0].texts)
+
+
+def two_bands(n: int, seed: int, redshift: float | None = None) -> LightCurveBatch:
+    rng = np.random.default_rng(seed)
+    curves = []
+    for i in range(n):
+        when = np.repeat(np.arange(-10.0, 31.0, 5.0), 2)
+        mag = 20 + rng.normal(0, 0.5) + rng.normal(0.03, 0.01) * np.abs(when) ** 1.2
+        mag[1::2] += rng.normal(0.2, 0.1)
+        flux = 10 ** (0.4 * (27.5 - mag))
+        one = LightCurve.from_arrays(
+            f"sn{i}", when, flux, 0.02 * flux, ["desg", "desr"] * 9, peak_mjd=0.0
+        )
+        curves.append(one if redshift is None else replace(one, redshift=redshift * rng.uniform()))
+    return LightCurveBatch.from_light_curves(curves)
+
+
+def test_diagnostic_figures_are_those_that_the_samples_allow():
+    some = {"dm15", "rise", "colour", "corner", "embedding"}
+    ours, real = two_bands(40, 1), two_bands(45, 2, redshift=0.3)
+    figures = diagnostic_figures(ours, real)
+    assert set(figures) == some
+    assert figures["colour"].axes[0].get_title() == "desg - desr"
+    assert set(diagnostic_figures(two_bands(40, 3, redshift=0.3), real)) == some | {"redshift"}
+    assert "corner" not in diagnostic_figures(sample(4, 1), sample(4, 2))

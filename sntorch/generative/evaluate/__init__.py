@@ -1,9 +1,12 @@
-"""How good generated light curves are: summary features, distances, memorisation, and floors."""
+"""How good generated light curves are: summary features, distances between samples, tests by
+classifiers, memorisation, and the floors of all of them.
+"""
 
 from sntorch.generative.evaluate.distances import ks_distance, wasserstein_distance
 from sntorch.generative.evaluate.features import impossible, peak_magnitudes, summary_features
 from sntorch.generative.evaluate.memorisation import Memorisation, memorisation
 from sntorch.generative.evaluate.quick import quick_metrics
+from sntorch.generative.evaluate.raw_copies import nearest_light_curve
 from sntorch.generative.evaluate.report import evaluate_generator
 
 __all__ = [
@@ -12,6 +15,7 @@ __all__ = [
     "impossible",
     "ks_distance",
     "memorisation",
+    "nearest_light_curve",
     "peak_magnitudes",
     "quick_metrics",
     "summary_features",

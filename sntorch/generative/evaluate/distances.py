@@ -63,6 +63,15 @@ def bootstrap_intervals(
     return {name: _pair(np.quantile(v, ends)) for name, v in (("ks", ks), ("w1", w1))}
 
 
+def mean_interval(
+    values: Array, seed: int, n_resamples: int = 200, level: float = 0.95
+) -> tuple[float, float]:
+    """Percentile interval of a mean when the N objects of ``values`` (N,) are drawn again."""
+    n = len(values)
+    times = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), n_resamples)
+    return _pair(np.quantile(times @ values / n, [(1 - level) / 2, (1 + level) / 2]))
+
+
 def _pair(ends: Array) -> tuple[float, float]:
     return float(ends[0]), float(ends[1])
 

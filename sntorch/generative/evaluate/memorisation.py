@@ -61,7 +61,18 @@ def memorisation(
     """
     whiten = Whitening(train)
     reference = whiten(train)
-    ours, theirs = nearest(whiten(sample), reference), nearest(whiten(held_out), reference)
+    return compare_distances(
+        nearest(whiten(sample), reference), nearest(whiten(held_out), reference)
+    )
+
+
+def compare_distances(ours: Array, theirs: Array) -> Memorisation:
+    """The scores from distances to the nearest training object.
+
+    Args:
+        ours: Of the sample's objects, shape (N,).
+        theirs: Of held-out objects, shape (M,).
+    """
     middle = np.median(theirs)
     return Memorisation(
         ratio=float(np.median(ours) / middle) if middle > 0 else float("nan"),

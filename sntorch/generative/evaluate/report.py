@@ -15,18 +15,18 @@ import torch
 
 from sntorch.data.batch import LightCurveBatch
 from sntorch.errors import DataError
+from sntorch.generative.evaluate.comparisons import compare
 from sntorch.generative.evaluate.distances import (
-    Array,
     bootstrap_intervals,
     ks_distance,
     wasserstein_distance,
 )
-from sntorch.generative.evaluate.features import impossible, summary_features
+from sntorch.generative.evaluate.features import impossible
 from sntorch.generative.evaluate.memorisation import memorisation
+from sntorch.generative.evaluate.samples import Contest, Sample
 
 KS_TARGET = 0.10
 FEWEST = 2
-Features = dict[str, Array]
 
 
 def evaluate_generator(
@@ -36,6 +36,7 @@ def evaluate_generator(
     fresh: LightCurveBatch | None = None,
     seed: int = 0,
     n_resamples: int = 200,
+    thorough: bool = True,
 ) -> dict[str, Any]:
     """Score a generated sample.
 
@@ -47,26 +48,31 @@ def evaluate_generator(
             other.
         seed: Seed of the bootstrap and of the halves.
         n_resamples: Resamples of the bootstrap intervals.
+        thorough: Whether to train sequence classifiers (added to ``c2st``) and to compute
+            ``mmd``, which takes a minute or two.
 
     Returns:
         Numbers that JSON can hold: ``peak`` (band -> KS and W1 of the peak magnitude with
         bootstrap interval and floors), ``features`` (the same for every feature), ``summary``,
-        ``memorisation``, ``impossible``, ``n``, ``passed``.
+        ``memorisation``, ``impossible``, ``n``, ``passed``; and for ``generated``, ``fresh`` and
+        ``train`` each ``prdc``, ``c2st``, ``fan``, ``lengths``, ``errors``,
+        ``raw_memorisation``, ``mmd`` as ``comparisons.compare`` has them. ``passed`` looks at the
+        peaks, at copies among the features and at impossible observations only.
 
     Raises:
         DataError: Samples whose bands differ, or one of fewer than two objects.
     """
     samples = {"generated": generated, "held-out": held_out, "training": train, "fresh": fresh}
     _check_samples({name: one for name, one in samples.items() if one is not None})
-    ours, real, known = (summary_features(b) for b in (generated, held_out, train))
-    floor, base = _floor_samples(fresh, real, len(held_out), seed)
+    contest = Contest.between(
+        *(Sample.of(batch) for batch in (generated, held_out, train)),
+        fresh=None if fresh is None else Sample.of(fresh),
+        seed=seed,
+    )
     scores = {
-        name: _scores(
-            ours[name], real[name], known[name], floor[name], base[name], (seed, n_resamples)
-        )
-        for name in real
+        name: _scores(contest, name, seed, n_resamples) for name in contest.train.real.features
     }
-    return _assemble(scores, generated, held_out, train, (ours, real, known, floor))
+    return _clean(_assemble(scores, contest) | compare(contest, seed, n_resamples, thorough))
 
 
 def _check_samples(samples: dict[str, LightCurveBatch]) -> None:
@@ -80,71 +86,53 @@ def _check_samples(samples: dict[str, LightCurveBatch]) -> None:
             raise DataError(f"{len(sample)} {name} light curves: a score needs at least {FEWEST}")
 
 
-def _floor_samples(
-    fresh: LightCurveBatch | None, real: Features, n: int, seed: int
-) -> tuple[Features, Features]:
-    """A fresh real sample and what it is compared with, as features."""
-    if fresh is not None:
-        return summary_features(fresh), real
-    order = np.random.default_rng(seed).permutation(n)
-    halves = order[: n // 2], order[n // 2 :]
-    first, second = ({k: v[half] for k, v in real.items()} for half in halves)
-    return first, second
-
-
-def _scores(
-    ours: Array, real: Array, known: Array, floor: Array, base: Array, resampling: tuple[int, int]
-) -> dict[str, Any]:
+def _scores(contest: Contest, name: str, seed: int, n_resamples: int) -> dict[str, Any]:
+    """Distances of one feature, with intervals and floors."""
+    values = {
+        k: (p.sample.features[name], p.real.features[name]) for k, p in contest.pairs().items()
+    }
     out: dict[str, Any] = {}
-    intervals = bootstrap_intervals(ours, real, *resampling)
-    for name, distance in (("ks", ks_distance), ("w1", wasserstein_distance)):
-        out[name] = distance(ours, real)
-        out[f"{name}_interval"] = list(intervals[name])
-        out[f"{name}_fresh"] = distance(floor, base)
-        out[f"{name}_train"] = distance(known, real)
+    intervals = bootstrap_intervals(*values["generated"], seed, n_resamples)
+    for kind, distance in (("ks", ks_distance), ("w1", wasserstein_distance)):
+        out[kind] = distance(*values["generated"])
+        out[f"{kind}_interval"] = list(intervals[kind])
+        out[f"{kind}_fresh"] = distance(*values["fresh"])
+        out[f"{kind}_train"] = distance(*values["train"])
     out["ratio_to_train"] = out["ks"] / out["ks_train"] if out["ks_train"] > 0 else float("nan")
     return out
 
 
-def _assemble(
-    scores: dict[str, dict[str, Any]],
-    generated: LightCurveBatch,
-    held_out: LightCurveBatch,
-    train: LightCurveBatch,
-    features: tuple[Features, Features, Features, Features],
-) -> dict[str, Any]:
-    ours, real, known, floor = features
+def _assemble(scores: dict[str, dict[str, Any]], contest: Contest) -> dict[str, Any]:
+    generated, held_out = contest.generated.sample.batch, contest.generated.real.batch
+    known, real = contest.train.sample.features, contest.train.real.features
     peak = {band: scores[f"peak_mag_{band}"] for band in held_out.bands}
     copies = {
-        "generated": memorisation(ours, known, real).as_dict(),
-        "fresh": memorisation(floor, known, real).as_dict(),
-        "train": memorisation(known, known, real).as_dict(),
+        name: memorisation(pair.sample.features, known, real).as_dict()
+        for name, pair in contest.pairs().items()
     }
     wrong = impossible(generated)
     worst = float(np.max([score["ks"] for score in peak.values()]))
     passed = worst <= KS_TARGET and bool(copies["generated"]["passed"]) and not any(wrong.values())
-    return _clean(
-        {
-            "n": {"generated": len(generated), "held_out": len(held_out), "train": len(train)},
-            "summary": {
-                "ks_peak_worst": worst,
-                **{f"ks_{kind}": _mean(scores, kind) for kind in _kinds(scores, held_out.bands)},
-                **{
-                    f"ks_mean{tail}": _average(scores, f"ks{tail}")
-                    for tail in ("", "_fresh", "_train")
-                },
-                **{
-                    f"w1_peak{tail}": _average(peak, f"w1{tail}")
-                    for tail in ("", "_fresh", "_train")
-                },
-            },
-            "peak": peak,
-            "memorisation": copies,
-            "impossible": wrong,
-            "passed": passed,
-            "features": scores,
-        }
-    )
+    sizes = {
+        "generated": len(generated),
+        "held_out": len(held_out),
+        "train": len(contest.train.sample),
+    }
+    tails = ("", "_fresh", "_train")
+    return {
+        "n": sizes,
+        "summary": {
+            "ks_peak_worst": worst,
+            **{f"ks_{kind}": _mean(scores, kind) for kind in _kinds(scores, held_out.bands)},
+            **{f"ks_mean{tail}": _average(scores, f"ks{tail}") for tail in tails},
+            **{f"w1_peak{tail}": _average(peak, f"w1{tail}") for tail in tails},
+        },
+        "peak": peak,
+        "memorisation": copies,
+        "impossible": wrong,
+        "passed": passed,
+        "features": scores,
+    }
 
 
 def _kinds(scores: dict[str, dict[str, Any]], bands: tuple[str, ...]) -> list[str]:
