@@ -136,7 +136,8 @@ def _report(trained: Trained, table: DataFrame, notes: list[str]) -> str:
         return short_report(TITLES[settings.sampler], table, notes)
     n = settings.chains * settings.draws
     energy = None if trained.energy is None else -trained.energy
-    return report(table, trained.divergences, n, energy, notes)
+    cut_short = float(trained.sums["depths"].sum()) / n > settings.max_tree_depth - 1
+    return report(table, trained.divergences, n, energy, notes, cut_short)
 
 
 def _how(trained: Trained) -> list[str]:

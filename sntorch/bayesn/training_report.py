@@ -87,6 +87,7 @@ def report(
     n_trajectories: int,
     energy: Tensor | None = None,
     notes: Sequence[str] = (),
+    cut_short: bool = False,
 ) -> str:
     """A training's report in Markdown; a run that cannot be trusted says so in its first line.
 
@@ -96,9 +97,10 @@ def report(
         n_trajectories: Trajectories after the warm-up, of all chains.
         energy: Of each draw, shape (C, S).
         notes: Lines to end with: sample, settings, time.
+        cut_short: Whether most trajectories ended for their length alone.
     """
     sections = [
-        _warning(table, divergences, n_trajectories, energy),
+        _warning(table, divergences, n_trajectories, energy, cut_short),
         ["# Training", *_overview(table, divergences, n_trajectories)],
         [] if energy is None else ["## Energy", *_energy(energy)],
         ["## Population", *_population(table)],
@@ -184,7 +186,11 @@ def _section(lines: Sequence[str]) -> str:
 
 
 def _warning(
-    table: DataFrame, divergences: int, n_trajectories: int, energy: Tensor | None
+    table: DataFrame,
+    divergences: int,
+    n_trajectories: int,
+    energy: Tensor | None,
+    cut_short: bool,
 ) -> list[str]:
     """What makes the run doubtful and what to change; empty where nothing does."""
     lines = []
@@ -215,6 +221,11 @@ def _warning(
             f"- the bulk effective sample size is below {LEAST_ESS} for {int(few.sum())} of "
             f"{len(table)} components: means and widths are rough. Draw more (training.draws, in "
             "the same folder)."
+        )
+    if cut_short:
+        lines.append(
+            "- most trajectories were as long as they may be: steps are too small for this "
+            "posterior. Warm up longer (training.warmup), or raise training.max_tree_depth."
         )
     slow = [] if energy is None else (ebfmi(energy) < LEAST_EBFMI).nonzero().flatten().tolist()
     if slow:

@@ -191,6 +191,12 @@ def test_report_of_a_bad_run_warns_first(tmp_path):
     assert (tmp_path / YAML).is_file()
 
 
+def test_trajectories_that_are_cut_short(good, tmp_path):
+    found = replace(good, sums={**good.sums, "depths": 7.5 * LENGTH * torch.ones(CHAIN)})
+    warning = write_training(found, tmp_path).split("# Training\n")[0]
+    assert "most trajectories were as long as they may be" in warning
+
+
 def test_report_of_a_mode(tmp_path):
     settings = replace(SETTINGS, sampler="map")
     found = trained(settings=settings)
