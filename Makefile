@@ -14,7 +14,7 @@ install: .venv/.installed
 install-dev: .venv/.installed-dev
 
 test: lint types
-	$(BIN)/python -m pytest -m "not slow" -n 2 --durations 15
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal --durations 15
 
 test-slow: .venv/.installed-dev
 	$(BIN)/python -m pytest -m slow --durations 0
