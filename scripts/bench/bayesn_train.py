@@ -5,8 +5,9 @@ and go on where they were stopped; the table is made of what is there:
 
     python scripts/bench/bayesn_train.py --job t21
     python scripts/bench/bayesn_train.py --job svi
-    python scripts/bench/bayesn_train.py --job recovery --number 0     # ... 4, or more
-    python scripts/bench/bayesn_train.py --job recovery --number 0 --scratch
+    python scripts/bench/bayesn_train.py --job recovery --number 0 --count 8
+    python scripts/bench/bayesn_train.py --job held --number 0 --count 24
+    python scripts/bench/bayesn_train.py --job scratch --number 0
     python scripts/bench/bayesn_train.py --job dust --number 0 --count 50
     python scripts/bench/bayesn_train.py --job scale
     python scripts/bench/bayesn_train.py
@@ -53,6 +54,7 @@ from sntorch.bayesn.surfaces import TrainedSED
 FOLDER = Path("outputs/bench_train")
 PUBLISHED = {"rv": (2.61, 0.21), "tau_a": (0.194, 0.0), "sigma0": (0.103, 0.0)}
 N_RECOVERIES, N_DUST = 5, 50
+RECOVERIES = ("recovery", "held", "scratch")
 SCALARS = ("rv", "tau_a", "sigma0")
 SURFACES = ("w0", "w1")
 PART = "bayesn-train"
@@ -70,6 +72,7 @@ def rows(folder: Path, quick: bool) -> Iterable[Row]:
     yield from gradient_rows(quick)
     yield from t21_rows(folder)
     yield from recovery_rows(folder)
+    yield from held_rows(folder)
     yield from scratch_rows(folder)
     yield from dust_rows(folder)
     yield from scale_rows(folder)
@@ -205,7 +208,7 @@ def recovery_rows(folder: Path) -> Iterable[Row]:
     found = load(folder, "recovery_*.json")
     what = f"recovery, {len(found)} samples of 157 simulated SNe: (truth - mean) / sd"
     if len(found) < N_RECOVERIES:
-        command = "scripts/bench/bayesn_train.py --job recovery --number 0 … 4"
+        command = "scripts/bench/bayesn_train.py --job recovery --number 0 --count 5"
         yield Row(PART, what, "rms 0.7-1.3; mean within 3 se of 0", command, met="run")
     if not found:
         return
@@ -238,6 +241,54 @@ def recovery_rows(folder: Path) -> Iterable[Row]:
         "-",
         f"{rhat:.3f}; {minutes}; {sum(r['divergences'] for r in found)} divergences",
     )
+
+
+def held_rows(folder: Path) -> Iterable[Row]:
+    """The same samples with the SED held at the truth: what is the samples' own, and what is
+    learning the SED.
+    """
+    held = {r["path"]: r for r in load(folder, "held_*.json")}
+    for which in ("all", "also trained"):
+        chosen = {
+            k: r for k, r in held.items() if which == "all" or _beside(folder, k, "recovery")
+        }
+        if not chosen:
+            continue
+        pulls = {k: [_pull(r, k) for r in chosen.values()] for k in SCALARS}
+        error = 1 / math.sqrt(len(chosen))
+        yield Row(
+            PART,
+            f"recovery with the SED held at the truth, {len(chosen)} samples ({which})",
+            "-",
+            "; ".join(
+                f"{k} rms {_rms(torch.tensor(v)):.2f}, mean {sum(v) / len(v):+.2f} ± {error:.2f}"
+                for k, v in pulls.items()
+            ),
+        )
+    both = [(r, _beside(folder, k, "recovery")) for k, r in held.items()]
+    pairs = [(r, other[0]) for r, other in both if other]
+    if len(pairs) > 1:
+        shifts = {
+            k: torch.tensor([_pull(other, k) - _pull(r, k) for r, other in pairs]) for k in SCALARS
+        }
+        yield Row(
+            PART,
+            f"the same {len(pairs)} samples: pull with the SED learnt minus pull with it held",
+            "-",
+            "; ".join(
+                f"{k} {float(v.mean()):+.2f} ± {float(v.std()) / math.sqrt(len(v)):.2f}"
+                for k, v in shifts.items()
+            ),
+        )
+
+
+def _beside(folder: Path, path: str, kind: str) -> list[dict[str, Any]]:
+    """The result of the same sample of another kind, if it is there."""
+    return load(folder, f"{kind}_{path.split('_')[1]}")
+
+
+def _pull(result: dict[str, Any], name: str) -> float:
+    return (result["truth"][name] - result["mean"][name]) / result["sd"][name]
 
 
 def scratch_rows(folder: Path) -> Iterable[Row]:
@@ -370,17 +421,16 @@ def _yes(met: bool) -> str:
 
 def load(folder: Path, pattern: str) -> list[dict[str, Any]]:
     """Results that are there."""
-    return [json.loads(p.read_text()) for p in sorted(folder.glob(pattern))]
+    return [{**json.loads(p.read_text()), "path": p.name} for p in sorted(folder.glob(pattern))]
 
 
 def main() -> None:
     """Run a job, or print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--job", choices=("t21", "svi", "recovery", "dust", "scale"))
+    parser.add_argument("--job", choices=("t21", "svi", *RECOVERIES, "dust", "scale"))
     parser.add_argument("--number", type=int)
     parser.add_argument("--count", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--scratch", action="store_true", help="recovery from flat surfaces")
     parser.add_argument("--folder", type=Path, default=FOLDER)
     parser.add_argument("--quick", action="store_true", help="the version that make bench runs")
     parser.add_argument("--json", type=Path, help="also write the rows to this file")
@@ -391,8 +441,9 @@ def main() -> None:
         job_t21(o.folder, o.threads)
     elif o.job == "svi":
         job_t21(o.folder, o.threads, "svi")
-    elif o.job == "recovery":
-        job_recovery(o.folder, number, o.threads, o.scratch)
+    elif o.job in RECOVERIES:
+        for i in range(number, number + o.count):
+            job_recovery(o.folder, i, o.threads, o.job)
     elif o.job == "dust":
         for i in range(number, number + o.count):
             job_dust(o.folder, i)

@@ -90,23 +90,31 @@ def job_t21(folder: Path, threads: int, sampler: str = "nuts") -> None:
     write_training(trained, folder / f"t21_{sampler}", PROVENANCE)
 
 
-def job_recovery(folder: Path, number: int, threads: int, scratch: bool = False) -> None:
+def job_recovery(folder: Path, number: int, threads: int, kind: str = "recovery") -> None:
     """157 SNe simulated from the published model, with Foundation's cadence and errors.
 
-    The search begins at the published surfaces, which are the truth; from scratch at flat ones.
+    Args:
+        folder: Of the results.
+        number: Of the sample.
+        threads: Parts that are worked on at once.
+        kind: ``recovery`` begins at the published surfaces, which are the truth; ``scratch`` at
+            flat ones; ``held`` holds them at the truth and learns the population alone.
     """
+    path = folder / f"{kind}_{number}.json"
+    if path.is_file():
+        return
     sed = t21()
     truth = truths(sed)
     real = HierarchicalModel(foundation(), TrainedSED(sed), GlobalRV())
     sample, own = simulate_sample(real, truth, seed=100 + number)
     # Draws have θ of unit variance over these supernovae, not over the population.
     truth["w1"] = truth["w1"] * own["theta"].std(correction=0)
-    name = f"scratch_{number}" if scratch else f"recovery_{number}"
-    begins = SEDModel(from_scratch(parameters_of({}, sed)), N_NODES) if scratch else sed
-    model = HierarchicalModel(sample, TrainedSED(begins), GlobalRV())
+    flat = SEDModel(from_scratch(parameters_of({}, sed)), N_NODES)
+    surfaces = {"recovery": TrainedSED(sed), "scratch": TrainedSED(flat), "held": FixedSED(sed)}
+    model = HierarchicalModel(sample, surfaces[kind], GlobalRV())
     settings = TrainingSettings(chains=2, warmup=80, draws=160, seed=number, threads=threads)
-    trained = train(model, settings, folder / "chains" / name, _watch)
-    keep(trained, sed, folder / f"{name}.json", truth)
+    trained = train(model, settings, folder / "chains" / path.stem, _watch)
+    keep(trained, sed, path, truth)
 
 
 def job_dust(folder: Path, number: int) -> None:
