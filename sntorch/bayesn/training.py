@@ -24,9 +24,9 @@ from sntorch.bayesn.linearised import Reference
 from sntorch.bayesn.postprocessing import aligned
 from sntorch.bayesn.starting_surfaces import starting_point
 from sntorch.bayesn.surfaces import FixedSED, TrainedSED
-from sntorch.clock import Clock
 from sntorch.errors import ConfigError, check_number
 from sntorch.inference.chunks import ChunkStore
+from sntorch.inference.clock import Clock
 from sntorch.inference.hierarchical import Conditional, HierarchicalDensity
 from sntorch.inference.long_run import SUMS, BlockOfDraws, RunSettings, long_run
 from sntorch.inference.mode import laplace_factor, shared_mode

@@ -20,10 +20,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sntorch.clock import Clock
 from sntorch.errors import ConfigError, check_number
 from sntorch.inference.adaptation import StepSize
 from sntorch.inference.chunks import ChunkStore
+from sntorch.inference.clock import Clock
 from sntorch.inference.hierarchical import Conditional
 from sntorch.inference.nuts import BatchedSampler, Draws
 
