@@ -94,8 +94,8 @@ def _counted(light_curves: Sequence[LightCurve]) -> dict[str, int]:
     unknown = [lc.object_id for lc in light_curves if not lc.type]
     if unknown:
         raise DataError(
-            f"{len(unknown)} of {len(light_curves)} objects have no type, the first: {unknown[0]}; "
-            "leave them out, or give them one"
+            f"{len(unknown)} of {len(light_curves)} objects have no type, the first: "
+            f"{unknown[0]}; leave them out, or give them one"
         )
     made = [lc.object_id for lc in light_curves if is_synthetic(lc)]
     if made:

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from running import files_in, run_here
 
-
 import sntorch
 from sntorch.cli import augment
 from sntorch.data.light_curve import LightCurves
@@ -38,7 +37,7 @@ def run(folder, *arguments):
         return run_here(augment, ["files=in.parquet", *arguments], folder)
 
 
-@pytest.fixture()
+@pytest.fixture
 def folder(tmp_path):
     sample(Ia=12, Ic=7, II=5).write(tmp_path / "in.parquet")
     return tmp_path

@@ -3,8 +3,8 @@
 The list columns (``time``, ``flux``, ``flux_err``, ``band``, ``upper_limit``) are what
 nested-pandas and LSDB nest: ``nested_pandas.read_parquet(path).nest_lists(["time", …],
 "light_curve")``; a file in which they are packed into one struct column is read as well.
-Everything of a light curve is kept exactly; ``meta`` as JSON, arrays in it as lists. The provenance
-of an augmented sample stands in columns of its own, so that other tools can select by it.
+Everything of a light curve is kept exactly; ``meta`` as JSON, arrays in it as lists. The
+provenance of an augmented sample stands in columns, so that other tools can select by it.
 """
 
 from __future__ import annotations
