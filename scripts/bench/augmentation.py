@@ -1,9 +1,12 @@
 """What a classifier gains from generated SNe Ia when it has only a few real ones.
 
 SNe Ia are the rare class and core-collapse supernovae the common one; all samples come from one
-simulation of one seed, for a survey's weather is drawn once a seed. Every repetition is stored as
-soon as it is done, so the same command goes on where it was stopped, and later arms are added to
-the repetitions that there are. Nothing is tuned on the test objects.
+simulation of one seed, for a survey's weather is drawn once a seed. Every arm of a repetition is
+stored as soon as it is done, so the same command goes on where it was stopped, and later arms are
+added to the repetitions that there are. Nothing is tuned on the test objects.
+
+The templates of core-collapse supernovae need sncosmo, which fetches them, or the folder
+$SNTORCH_SHARED/data/sncosmo (../shared by default).
 
 A generator of your own is one line in ``ARMS``. One that was trained elsewhere is
 ``--checkpoint NAME=PATH`` with ``{n}`` and ``{repetition}`` in the path;
@@ -14,6 +17,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -45,7 +50,8 @@ from sntorch.generative.evaluate.augmentation import (
 from sntorch.generative.evaluate.paired import Estimate, difference, gap_closed, mean
 from sntorch.plotting.augmentation import augmentation_gain
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = Path(os.environ.get("SNTORCH_SHARED", ROOT.parent / "shared"))
 SIMULATION, RARE, SEED = "des_mixed", "Ia", 2000
 NUMBERS, REPETITIONS = (10, 30, 100, 350), 10
 FULL = {"n_simulated": 12_000, "n_common": 1000}
@@ -83,6 +89,8 @@ ARMS: tuple[Arm, ...] = (
 
 def simulated(n: int) -> LightCurveBatch:
     """All objects of the experiment."""
+    if (SHARED / "data" / "sncosmo").is_dir():
+        os.environ.setdefault("SNCOSMO_DATA_DIR", str(SHARED / "data" / "sncosmo"))
     with initialize_config_dir(str(ROOT / "conf" / "simulation"), version_base="1.3"):
         simulator = instantiate(compose(SIMULATION))
     return simulator.simulate(n, SEED).batch
@@ -212,6 +220,14 @@ def chosen_arms(checkpoints: Sequence[str]) -> tuple[Arm, ...]:
     return (*ARMS[:-1], *(Generated(name, checkpoint(path)) for name, _, path in named), ARMS[-1])
 
 
+def quick(arms: Sequence[Arm]) -> list[Row]:
+    """Three repetitions of a small experiment, and the command for the whole."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = measure(arms, [30], 3, QUICK, Path(folder))
+    whole = f"augmentation, n = {', '.join(map(str, NUMBERS))}, {REPETITIONS} repetitions"
+    return [*rows(found, arms), Row("generative", whole, "reported", COMMAND, met="run")]
+
+
 def main() -> None:
     """Parse the options of all bench scripts and those of this study."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -224,19 +240,16 @@ def main() -> None:
     parser.add_argument("--training-sets", type=Path, metavar="FOLDER")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    sizes, numbers, repetitions, folder = FULL, options.n, options.repetitions, options.folder
-    if options.quick:
-        sizes, numbers, repetitions, folder = QUICK, [30], 3, folder / "quick"
     if options.training_sets:
-        write_training_sets(numbers, repetitions, sizes, options.training_sets)
+        write_training_sets(options.n, options.repetitions, FULL, options.training_sets)
         return
     arms = chosen_arms(options.checkpoint)
-    found = measure(arms, numbers, repetitions, sizes, folder)
-    measured = list(rows(found, arms))
     if options.quick:
-        everything = "augmentation, n = 10, 30, 100, 350, ten repetitions"
-        measured.append(Row("generative", everything, "reported", COMMAND, met="run"))
-    draw(found, arms, folder / "augmentation.png")
+        measured = quick(arms)
+    else:
+        found = measure(arms, options.n, options.repetitions, FULL, options.folder)
+        measured = list(rows(found, arms))
+        draw(found, arms, options.folder / "augmentation.png")
     print(markdown(measured))
     if options.json:
         options.json.write_text(json.dumps([vars(row) for row in measured], indent=2) + "\n")
