@@ -14,7 +14,7 @@ from sntorch.plotting.light_curves import COLORS, MARKERS
 # Number of real objects -> value, lower and upper end of its interval.
 Curve = Mapping[int, tuple[float, float, float]]
 # Between neighbouring arms at one number of objects, in ln n.
-SPREAD = 0.06
+SPREAD = 0.03
 
 
 def augmentation_gain(
@@ -35,7 +35,9 @@ def augmentation_gain(
     _draw(right, gains, {name: i for i, name in enumerate(scores)})
     right.axhline(0, color="0.4", linewidth=1, zorder=0)
     right.set_ylabel(f"gain over {reference}")
-    figure.supxlabel("real objects of the rare class", fontsize=10)
+    figure.supxlabel(
+        "real objects of the rare class (bars: 95 % intervals over repetitions)", fontsize=10
+    )
     figure.legend(*left.get_legend_handles_labels(), loc="outside right center", frameon=False)
     return figure
 

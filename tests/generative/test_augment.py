@@ -40,7 +40,7 @@ def checkpoint(tmp_path):
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    data = LightCurveDataModule(population(20), split=(1.0, 0.0, 0.0), batch_size=20)
+    data = LightCurveDataModule(population(40), split=(1.0, 0.0, 0.0), batch_size=20)
     trainer.fit(recurrent(), data)
     trainer.save_checkpoint(tmp_path / "gan.ckpt", weights_only=False)
     return tmp_path / "gan.ckpt"

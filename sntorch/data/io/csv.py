@@ -294,7 +294,7 @@ def _headers(
 
 def _header(name: str, row: dict[str, Any], reading: Reading, path: Path) -> dict[str, Any]:
     origin = provenance.entries(row)
-    row = provenance.without(row) if origin else row
+    row = provenance.without(row) if provenance.MARK in row else row
     meta = {k: v for k, v in row.items() if k not in (*NUMBERS, "survey") and v is not None}
     return {
         "object_id": name,

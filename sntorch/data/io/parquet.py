@@ -123,7 +123,7 @@ def _header(row: dict[str, Any]) -> dict[str, Any]:
     texts = {k: str(row[k]) if row.get(k) is not None else "" for k in TEXTS}
     meta = json.loads(row.get("meta") or "{}")
     origin = provenance.entries(row)
-    others = provenance.without(row) if origin else row
+    others = provenance.without(row) if provenance.MARK in row else row
     meta.update({k: v for k, v in others.items() if k not in (*TEXTS, *NUMBERS, "meta")})
     meta = {k: math.nan if v is None else v for k, v in meta.items()}
     return {**texts, **numbers, "meta": {**meta, **origin}}
