@@ -10,6 +10,7 @@ import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -138,7 +139,7 @@ def _generated(
         number, condition=parent.condition, seed=seed
     )
     surveys = {lc.survey for lc in real}
-    header = {"type": name, "survey": surveys.pop() if len(surveys) == 1 else ""}
+    header: dict[str, Any] = {"type": name, "survey": surveys.pop() if len(surveys) == 1 else ""}
     if not any(np.isfinite(lc.peak_mjd) for lc in real):
         # Otherwise it would tell generated objects from real ones.
         header["peak_mjd"] = float("nan")
