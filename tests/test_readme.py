@@ -17,6 +17,7 @@ SHORT = {
     "sntorch generate": ["n=20"],
     "sntorch evaluate": ["n=60", "bootstrap=5"],
     "sntorch simulate": [],
+    "sntorch augment": [],
     "sntorch fit": ["sampler.vi_iterations=10", "figures=1"],
     "sntorch train-bayesn": [
         "training.mode_iterations=3",

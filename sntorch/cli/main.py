@@ -13,6 +13,7 @@ VERBS = {
     "train": "train any LightningModule: experiment=gan_ia, experiment=gan_foundation, …",
     "generate": "sample a trained generator: ckpt=… n=… seed=… out=…",
     "simulate": "simulate a survey: simulation=des_ia n=350 seed=1 out=sample.parquet",
+    "augment": "fill up rare classes with generated objects: files=train.parquet target=max out=…",
     "fit": "posteriors of SNe Ia with BayeSN: files=… model=bayesn/t21 sampler=nuts",
     "train-bayesn": "learn a BayeSN model or population: experiment=t21 files=… headers=…",
     "evaluate": "score a generator on held-out light curves: task=generator ckpt=…",

@@ -49,6 +49,18 @@ class GenerativeModel(ABC):
             temperature: Scale of the latent noise; below 1 gives more typical objects.
         """
 
+    def sample_with_parents(self, n: int, **options: Any) -> tuple[LightCurveBatch, list[str]]:
+        """Draw as ``sample`` does, and say which training object each one was made from.
+
+        Args:
+            n: Number of objects.
+            **options: As of ``sample``.
+
+        Returns:
+            The light curves, and names of training objects, empty where the model has none.
+        """
+        return self.sample(n, **options), [""] * n
+
 
 class Generator:
     """A trained generator, opened from a run folder or a checkpoint.

@@ -17,7 +17,7 @@ from sntorch.simulation import BayeSNSource, Simulator, TemplateSource
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 PRESETS = sorted(p.stem for p in (CONF / "simulation").glob("*.yaml"))
-TEMPLATES = {"des_cc", "lsst_mixed"}
+TEMPLATES = {"des_cc", "des_mixed", "lsst_mixed"}
 
 
 def simulator(preset: str, *overrides: str) -> Simulator:

@@ -10,7 +10,8 @@ A table with the Open Supernova Catalog's columns ``instrument`` and ``system`` 
 catalog's rules of ``filters.yaml``; redshifts, types and E(B-V) come from ``objects.csv`` beside
 it, or from the option ``objects``.
 
-What we write holds everything of a light curve but ``meta``, with all digits.
+What we write holds everything of a light curve but ``meta``, with all digits; of ``meta`` it keeps
+the provenance of an augmented sample.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sntorch.data import filters, magnitudes
+from sntorch.data import filters, magnitudes, provenance
 from sntorch.data.io import tables
 from sntorch.data.io.checks import Columns
 from sntorch.data.io.reading import NAN, Reading, number
@@ -91,7 +92,8 @@ def read(reading: Reading) -> list[LightCurve]:
     """All objects of a table, or of ``photometry.csv`` in a folder."""
     path = table_file(reading.path)
     texts = [name for role in TEXTS for name in ALIASES[role]]
-    table = tables.read_csv(path, texts=[*texts, *_named(reading).values()])
+    origin = [name for name, kind in provenance.PROVENANCE.items() if kind is str]
+    table = tables.read_csv(path, texts=[*texts, *origin, *_named(reading).values()])
     roles = _roles(table, reading, path)
     if not table.num_rows:
         raise DataError(f"{path}: a header line but no rows")
@@ -280,6 +282,9 @@ def _headers(
         for r in (*NUMBERS, "type", "survey")
         if r in roles
     }
+    if provenance.MARK in table.column_names:
+        stated = [k for k in provenance.PROVENANCE if k in table.column_names]
+        rows |= {k: table[k].take(first).to_pylist() for k in stated}
     objects = _objects(reading, path)
     return [
         _header(name, {r: v[i] for r, v in rows.items()} | objects.get(name, {}), reading, path)
@@ -288,12 +293,15 @@ def _headers(
 
 
 def _header(name: str, row: dict[str, Any], reading: Reading, path: Path) -> dict[str, Any]:
+    origin = provenance.entries(row)
+    row = provenance.without(row) if provenance.MARK in row else row
+    meta = {k: v for k, v in row.items() if k not in (*NUMBERS, "survey") and v is not None}
     return {
         "object_id": name,
         "type": reading.type_of(row.get("type") or "", "", f"{path}: {name}"),
         "survey": reading.survey or str(row.get("survey") or ""),
         **{k: number(row.get(k), NAN) for k in NUMBERS},
-        "meta": {k: v for k, v in row.items() if k not in (*NUMBERS, "survey") and v is not None},
+        "meta": {**meta, **origin},
     }
 
 
@@ -344,4 +352,12 @@ def write(light_curves: Iterable[LightCurve], path: Path) -> None:
         k: np.concatenate([np.asarray(getattr(lc, v)) for lc in objects]) for k, v in parts.items()
     }
     order = ("object_id", "mjd", "band", "flux", "flux_err", "zp", "upper_limit", *headers[1:])
-    tables.write_csv({k: columns[k] for k in order}, path)
+    table = {k: columns[k] for k in order}
+    if provenance.any_marked(objects):
+        origin = provenance.columns(objects)
+        table |= {k: _repeated(values, lengths) for k, values in origin.items()}
+    tables.write_csv(table, path)
+
+
+def _repeated(values: list[Any], lengths: list[int]) -> list[Any]:
+    return [v for value, n in zip(values, lengths, strict=True) for v in [value] * n]

@@ -122,7 +122,7 @@ def write(light_curves: Iterable[LightCurve], path: str | Path, format: str | No
             written.
     """
     target = Path(path)
-    chosen = _format(format) if format else FORMATS[_format_to_write(target)]
+    chosen = _format(format) if format else FORMATS[format_to_write(target)]
     objects = light_curves if isinstance(light_curves, LightCurves) else list(light_curves)
     if not len(objects):
         raise DataError(f"{target}: no light curves to write")
@@ -192,7 +192,12 @@ def _guess_csv(path: Path) -> str:
     return "csv"
 
 
-def _format_to_write(path: Path) -> str:
+def format_to_write(path: Path) -> str:
+    """Format that goes with the name of a file or folder to be written.
+
+    Raises:
+        DataError: None does.
+    """
     name = path.name.lower()
     if name.endswith((".parquet", ".pq")):
         return "parquet"

@@ -3,7 +3,8 @@
 The list columns (``time``, ``flux``, ``flux_err``, ``band``, ``upper_limit``) are what
 nested-pandas and LSDB nest: ``nested_pandas.read_parquet(path).nest_lists(["time", …],
 "light_curve")``; a file in which they are packed into one struct column is read as well.
-Everything of a light curve is kept exactly; ``meta`` as JSON, arrays in it as lists.
+Everything of a light curve is kept exactly; ``meta`` as JSON, arrays in it as lists. The
+provenance of an augmented sample stands in columns, so that other tools can select by it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sntorch.atomic import atomic_write
+from sntorch.data import provenance
 from sntorch.data.io.checks import Columns
 from sntorch.data.io.reading import Reading
 from sntorch.data.light_curve import FLUXCAL_ZEROPOINT, LightCurve
@@ -120,9 +122,11 @@ def _header(row: dict[str, Any]) -> dict[str, Any]:
         numbers["zeropoint"] = FLUXCAL_ZEROPOINT
     texts = {k: str(row[k]) if row.get(k) is not None else "" for k in TEXTS}
     meta = json.loads(row.get("meta") or "{}")
-    meta.update({k: v for k, v in row.items() if k not in (*TEXTS, *NUMBERS, "meta")})
+    origin = provenance.entries(row)
+    others = provenance.without(row) if provenance.MARK in row else row
+    meta.update({k: v for k, v in others.items() if k not in (*TEXTS, *NUMBERS, "meta")})
     meta = {k: math.nan if v is None else v for k, v in meta.items()}
-    return {**texts, **numbers, "meta": meta}
+    return {**texts, **numbers, "meta": {**meta, **origin}}
 
 
 def write(light_curves: Iterable[LightCurve], path: Path) -> None:
@@ -131,9 +135,11 @@ def write(light_curves: Iterable[LightCurve], path: Path) -> None:
 
     objects = iter(light_curves)
     with atomic_write(path) as draft:
-        writer = None
+        writer, marked = None, False
         while group := list(islice(objects, ROW_GROUP)):
-            table = to_arrow(group)
+            # All row groups have the columns of the first one.
+            marked = marked if writer else provenance.any_marked(group)
+            table = to_arrow(group, marked)
             writer = writer or pq.ParquetWriter(draft, table.schema, compression="zstd")
             writer.write_table(table)
         if writer is None:
@@ -141,8 +147,8 @@ def write(light_curves: Iterable[LightCurve], path: Path) -> None:
         writer.close()
 
 
-def to_arrow(light_curves: Sequence[LightCurve]) -> pa.Table:
-    """Light curves as a table of one row an object."""
+def to_arrow(light_curves: Sequence[LightCurve], marked: bool = False) -> pa.Table:
+    """Light curves as a table of one row an object, with columns of their provenance if marked."""
     import pyarrow as pa
 
     offsets = np.concatenate([[0], np.cumsum([len(lc) for lc in light_curves])]).astype(np.int32)
@@ -152,7 +158,14 @@ def to_arrow(light_curves: Sequence[LightCurve]) -> pa.Table:
     columns |= {
         k: pa.array([float(getattr(lc, k)) for lc in light_curves], pa.float64()) for k in NUMBERS
     }
-    columns["meta"] = pa.array([_json(lc.meta) for lc in light_curves], pa.string())
+    metas = [provenance.without(lc.meta) if marked else lc.meta for lc in light_curves]
+    columns["meta"] = pa.array([_json(meta) for meta in metas], pa.string())
+    if marked:
+        kinds = {bool: pa.bool_(), str: pa.string(), int: pa.int64()}
+        columns |= {
+            k: pa.array(values, kinds[provenance.PROVENANCE[k]])
+            for k, values in provenance.columns(light_curves).items()
+        }
     for name in LISTS:
         values = np.concatenate([np.asarray(getattr(lc, name)) for lc in light_curves])
         kind = {"band": pa.string(), "upper_limit": pa.bool_()}.get(name, pa.float64())

@@ -124,6 +124,25 @@ class Baseline(GenerativeModel):
             ConfigError: A condition, lengths or a cadence that cannot be had.
             DataError: Nothing of an object is ever brighter than ``detection_snr``.
         """
+        drawn = self._drawn(n, lengths, condition, cadence, seed, temperature)
+        return together(drawn, self.training)
+
+    def sample_with_parents(self, n: int, **options: Any) -> tuple[LightCurveBatch, list[str]]:
+        """Draw as ``sample`` does, and say which training object each one was made from."""
+        drawn = self._drawn(n, **options)
+        names = ["" if d.source is None else self.training.object_id[d.source] for d in drawn]
+        return together(drawn, self.training), names
+
+    def _drawn(
+        self,
+        n: int,
+        lengths: Tensor | int | None = None,
+        condition: Mapping[str, Any] | None = None,
+        cadence: Cadence | None = None,
+        seed: int | None = None,
+        temperature: float = 1.0,
+    ) -> list[Drawn]:
+        """Objects one by one; arguments as of ``sample``."""
         if not hasattr(self, "training"):
             raise ConfigError("this generator has not been fitted: call fit or load a folder")
         check_options(n, lengths, cadence)
@@ -144,7 +163,7 @@ class Baseline(GenerativeModel):
                     temperature=temperature,
                 )
 
-        return together([self._observed(turns(i), i) for i in range(n)], self.training)
+        return [self._observed(turns(i), i) for i in range(n)]
 
     def _observed(self, turns: Iterator[Turn], i: int) -> Drawn:
         """The first draw of which the survey sees something."""

@@ -1,0 +1,103 @@
+"""Models that generate the objects of one class, and the names by which their objects tell."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sntorch.data.light_curve import LightCurves
+from sntorch.errors import CheckpointError, ConfigError
+from sntorch.generative.base import GenerativeModel, Generator, find_checkpoint
+from sntorch.generative.baselines import Baseline
+from sntorch.generative.building import build, plain
+from sntorch.generative.pretrained import CONFIG, WEIGHTS, is_pretrained
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A model that generates the objects of one class.
+
+    Attributes:
+        model: Fitted on that class.
+        name: What stands under ``parent_model`` in the provenance.
+        condition: What the model is told, the class where it knows several.
+    """
+
+    model: GenerativeModel
+    name: str
+    condition: Mapping[str, str] | None = None
+
+
+# The model of a class, from its name and its real objects.
+Choose = Callable[[str, LightCurves], Parent]
+
+
+def fitted_on_the_spot(config: Mapping[str, Any]) -> Choose:
+    """A baseline, fitted on each class.
+
+    Args:
+        config: Its ``_target_`` and settings.
+
+    Raises:
+        ConfigError: No baseline: a network has to be trained first.
+    """
+    settings = plain(config)
+    try:
+        name = described(build(settings, Baseline))
+    except ConfigError as error:
+        hint = "a network is trained first (sntorch train) and named by ckpt="
+        raise ConfigError(f"model: {error}; {hint}") from error
+
+    def choose(_: str, real: LightCurves) -> Parent:
+        return Parent(build(settings, Baseline).fit(real.to_batch()), name)
+
+    return choose
+
+
+def described(model: Baseline) -> str:
+    """A baseline's class and settings."""
+    settings = ", ".join(f"{k}={v}" for k, v in model.arguments.items())
+    return f"{type(model).__name__}({settings})"
+
+
+def trained_before(path: str | Path, classes: Sequence[str]) -> Choose:
+    """The generator in a checkpoint or folder.
+
+    Args:
+        path: A network's checkpoint or run, which is taken to be of the one class to fill up, or
+            the folder of a baseline, which knows its classes.
+        classes: The classes to fill up.
+
+    Raises:
+        CheckpointError: No generator there, or one that was not trained on these classes.
+    """
+    found = Path(path) if is_pretrained(path) else find_checkpoint(path)
+    model = Generator.from_pretrained(found).model
+    name = f"{type(model).__name__} {found.name} sha256:{sha256(found)}"
+    known = _classes(model)
+    strange = sorted(set(classes) - set(known)) if known else list(classes)[1:]
+    if strange:
+        trained = f"on {', '.join(known)}" if known else "on one class, which it cannot name"
+        raise CheckpointError(
+            f"{found}: trained {trained}; to fill up are {', '.join(classes)}; classes=[…] chooses"
+        )
+    return lambda kind, _: Parent(model, name, {"type": kind} if known else None)
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a checkpoint, or of the two files of a folder one after the other."""
+    digest = hashlib.sha256()
+    for part in [path / CONFIG, path / WEIGHTS] if path.is_dir() else [path]:
+        digest.update(part.read_bytes())
+    return digest.hexdigest()
+
+
+def _classes(model: GenerativeModel) -> list[str]:
+    """Classes that a model can be asked for, none where it knows nothing of classes."""
+    if not isinstance(model, Baseline):
+        return []
+    names, labels = model.training.classes, model.training.label.unique().tolist()
+    return [names[k] for k in labels if k >= 0]

@@ -1,0 +1,104 @@
+"""The augmentation experiment on a toy where one knows what has to come out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import average_precision_score
+
+from sntorch.data.batch import concatenate
+from sntorch.errors import DataError
+from sntorch.generative.baselines import Jitter
+from sntorch.generative.evaluate.augmentation import (
+    Benchmark,
+    Generated,
+    Nothing,
+    Oracle,
+    average_precision,
+)
+from sntorch.testing import example_batch
+
+JITTER = Generated("jitter", lambda trial: Jitter().fit(trial.rare.batch))
+
+
+def labelled(n, label, seed, scale):
+    """Objects of one class; the bands' fluxes differ by a factor that tells the class."""
+    batch = example_batch(n, seed=seed)
+    factor = torch.tensor([1.0, scale, scale**2], dtype=torch.float64)[batch.band]
+    names = [f"{label}_{name}" for name in batch.object_id]
+    return replace(
+        batch,
+        flux=batch.flux * factor,
+        label=torch.full((n,), label),
+        classes=("II", "Ia"),
+        object_id=names,
+    )
+
+
+@pytest.fixture(scope="module")
+def benchmark():
+    batch = concatenate([labelled(160, 1, 1, 1.15), labelled(160, 0, 2, 1.0)])
+    order = torch.from_numpy(np.random.default_rng(0).permutation(len(batch)))
+    return Benchmark.of(batch[order], "Ia", n_common=80)
+
+
+@pytest.mark.parametrize("times", [1, 7])
+def test_a_share_of_rare_objects_is_as_if_there_were_as_many_common_ones(times):
+    rng = np.random.default_rng(0)
+    truth = np.repeat([1, 0], [20, 60])
+    score = np.round(rng.normal(truth, 1.0), 1)
+    repeat = np.where(truth == 1, 1, times)
+    want = average_precision_score(np.repeat(truth, repeat), np.repeat(score, repeat))
+    share = 20 / (20 + 60 * times)
+    assert average_precision(truth, score, share) == pytest.approx(want, rel=1e-12)
+
+
+def test_scores_of_no_and_of_perfect_knowledge():
+    truth = np.repeat([1, 0], [50, 150])
+    assert average_precision(truth, truth.astype(float)) == pytest.approx(1)
+    assert average_precision(truth, np.zeros(200)) == pytest.approx(0.03)
+
+
+def test_no_object_is_used_twice(benchmark):
+    trial = benchmark.trial(8, 0)
+    parts = (trial.rare, trial.fresh, benchmark.common, benchmark.test_rare, benchmark.test_common)
+    names = [name for part in parts for name in part.batch.object_id]
+    assert len(set(names)) == len(names)
+    assert len(trial.rare) + trial.n_new == len(benchmark.common)
+    assert {name[0] for name in trial.rare.batch.object_id} == {"1"}
+
+
+def test_trials_are_the_same_again_and_differ(benchmark):
+    first, again, other = benchmark.trial(8, 0), benchmark.trial(8, 0), benchmark.trial(8, 1)
+    assert first.rare.batch.object_id == again.rare.batch.object_id
+    assert first.seed == again.seed
+    assert first.rare.batch.object_id != other.rare.batch.object_id
+    assert first.seed != other.seed
+
+
+def test_real_objects_help(benchmark):
+    trials = [benchmark.trial(6, r) for r in range(3)]
+    none, oracle = (
+        np.mean([benchmark.score(arm, trial)["ap"] for trial in trials])
+        for arm in (Nothing(), Oracle())
+    )
+    assert oracle > none + 0.1
+
+
+def test_a_generator_is_an_arm_and_a_seed_gives_the_same_scores(benchmark):
+    trial = benchmark.trial(6, 0)
+    first, again = benchmark.score(JITTER, trial), benchmark.score(JITTER, trial)
+    assert first == again
+    assert first != benchmark.score(JITTER, replace(trial, seed=trial.seed + 1))
+    extra = JITTER.extra(trial)
+    assert extra is not None
+    assert len(extra) == trial.n_new
+
+
+def test_too_few_objects_are_refused():
+    batch = concatenate([labelled(20, 1, 1, 1.1), labelled(40, 0, 2, 1.0)])
+    with pytest.raises(DataError, match="20 rare and 40 common objects: too few for 30"):
+        Benchmark.of(batch, "Ia", n_common=30)
