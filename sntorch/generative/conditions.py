@@ -108,6 +108,10 @@ class Conditions(nn.Module):
             torch.where(hidden[:, 1:], torch.nan, numbers),
         )
 
+    def blurred(self, numbers: Tensor, width: float) -> Tensor:
+        """Numbers (B, P) moved by normal amounts of ``width`` times their spread."""
+        return numbers + width * self._moments()[1] * torch.randn_like(numbers)
+
     def members(self, condition: Mapping[str, Any]) -> Tensor:
         """Training objects of the class that a condition names, or all.
 

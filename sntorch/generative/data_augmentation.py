@@ -21,13 +21,21 @@ class SmallSampleAugmentation(nn.Module):
         grey: Standard deviation of a shift of all magnitudes, mag.
         band: Standard deviation of a shift of each band, mag.
         dropout: Share of observations left out.
+        numbers: Standard deviation of a shift of the numbers to condition on, in units of theirs:
+            together with its epochs an exact redshift would name the object.
     """
 
     def __init__(
-        self, time: float = 1.0, grey: float = 0.1, band: float = 0.03, dropout: float = 0.1
+        self,
+        time: float = 1.0,
+        grey: float = 0.1,
+        band: float = 0.03,
+        dropout: float = 0.2,
+        numbers: float = 0.1,
     ) -> None:
         super().__init__()
-        self.time, self.grey, self.band, self.dropout = time, grey, band, dropout
+        self.time, self.grey, self.band = time, grey, band
+        self.dropout, self.numbers = dropout, numbers
 
     def forward(
         self, encoding: MagnitudeEncoding, days: Tensor, value: Tensor, mask: Tensor

@@ -153,10 +153,11 @@ class LightCurveFlow(nn.Module):
             hidden: Share of the conditions that are hidden.
             augment: Whether objects are changed as ``SmallSampleAugmentation`` says.
         """
-        days, value, mask = known.days, known.value, known.mask
+        days, value, mask, numbers = known.days, known.value, known.mask, known.numbers
         if augment:
             days, value, mask = self.augmentation(self.encoding, days, value, mask)
-        condition = self.conditions(*self.conditions.hide(known.label, known.numbers, hidden))
+            numbers = self.conditions.blurred(numbers, self.augmentation.numbers)
+        condition = self.conditions(*self.conditions.hide(known.label, numbers, hidden))
         layout = TokenLayout.of(mask)
         inputs = layout.gather(value).float(), layout.gather(known.error).float(), layout.mask
         losses = {

@@ -70,6 +70,8 @@ class FlowMatching(ComparedWithHeldOut, L.LightningModule, GenerativeModel):
         condition_dropout: Share of objects whose conditions are hidden while training.
         guidance: Strength of classifier-free guidance: 1 for none, above 1 sharpens a condition.
         learn_epochs: Whether a second flow learns to make epochs (``cadence="generated"``).
+        epoch_shift: Days by which the maximum moves among resampled epochs, standard deviation:
+            objects with the epochs of a training object are then no copies of it.
         flow_times: ``logit_normal`` or ``uniform``.
         n_steps: Heun steps of sampling.
         learning_rate: Step of AdamW after a short warm-up.
@@ -92,6 +94,7 @@ class FlowMatching(ComparedWithHeldOut, L.LightningModule, GenerativeModel):
         condition_dropout: float = 0.1,
         guidance: float = 1.0,
         learn_epochs: bool = False,
+        epoch_shift: float = 1.5,
         flow_times: str = "logit_normal",
         n_steps: int = 10,
         learning_rate: float = 2e-3,
@@ -111,6 +114,7 @@ class FlowMatching(ComparedWithHeldOut, L.LightningModule, GenerativeModel):
             "condition_dropout": float(condition_dropout),
             "guidance": float(guidance),
             "learn_epochs": bool(learn_epochs),
+            "epoch_shift": float(epoch_shift),
             "flow_times": str(flow_times),
             "n_steps": int(n_steps),
             "learning_rate": float(learning_rate),
@@ -283,7 +287,16 @@ class FlowMatching(ComparedWithHeldOut, L.LightningModule, GenerativeModel):
         """As ``sample``, in the rows view."""
         if not self.bands:
             raise ConfigError("this generator has not been trained: fit it or load a checkpoint")
-        request = flow_request(self.flow, n, lengths, condition, cadence, seed, temperature)
+        request = flow_request(
+            self.flow,
+            n,
+            lengths,
+            condition,
+            cadence,
+            seed,
+            temperature,
+            self.config["epoch_shift"],
+        )
         parts = []
         for index, count in chunks(n):
             draws = _on(self.device, draw_objects(request, self.flow, index))

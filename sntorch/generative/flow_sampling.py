@@ -28,8 +28,8 @@ from sntorch.generative.noise import balanced, mix, object_noise
 from sntorch.generative.prior import asked_counts, mask_from_counts
 from sntorch.generative.sampling import check_options
 
-# Level; value, error and time of each observation.
-N_OBJECT_NOISE, N_STEP_NOISE = 1, 3
+# Level and shift of the epochs; value, error and time of each observation.
+N_OBJECT_NOISE, N_STEP_NOISE = 2, 3
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class FlowRequest:
         generated: Whether the model makes the epochs.
         asked: Values of properties, shape (n,), by name.
         temperature: Scale of the latent noise.
+        epoch_shift: Standard deviation of the shift of resampled epochs, days.
         n_steps: Length L of the padded rows.
         n_tokens: Length T of the padded tokens.
     """
@@ -55,6 +56,7 @@ class FlowRequest:
     generated: bool
     asked: Mapping[str, Tensor]
     temperature: float
+    epoch_shift: float
     n_steps: int
     n_tokens: int
 
@@ -90,8 +92,12 @@ def flow_request(
     cadence: Cadence | None,
     seed: int | None,
     temperature: float,
+    epoch_shift: float,
 ) -> FlowRequest:
     """What ``GenerativeModel.sample`` was asked for.
+
+    Epochs of training objects stay what they are, but the time of maximum moves by a random
+    amount of ``epoch_shift`` days: surveys do not know when a supernova explodes.
 
     Raises:
         ConfigError: Something that cannot be had, or that contradicts something else.
@@ -115,6 +121,7 @@ def flow_request(
         generated=generated,
         asked=flow.conditions.asked(asked, n),
         temperature=temperature,
+        epoch_shift=0.0 if given is not None or generated else epoch_shift,
         n_steps=int(every.max()),
         n_tokens=int(every.sum(-1).max()),
     )
@@ -130,13 +137,14 @@ def draw_objects(request: FlowRequest, flow: LightCurveFlow, index: Tensor) -> F
     places = [balanced(request.seed, i, len(request.members)) for i in index.tolist()]
     picked = request.members[torch.tensor(places)]
     days, mask, t_ref = _epochs(request, flow.epochs, index, picked)
+    shift = request.epoch_shift * objects[:, 1].double()
     drawn = flow.conditions.draw(picked, objects[:, N_OBJECT_NOISE:], request.members)
     return FlowDraws(
         objects[:, 0] * request.temperature,
         steps * request.temperature,
-        days,
+        None if days is None else days - shift[:, None, None],
         mask,
-        t_ref,
+        t_ref + shift,
         *flow.conditions.replaced(*drawn, {k: v[index] for k, v in request.asked.items()}),
     )
 
