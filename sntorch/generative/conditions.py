@@ -21,6 +21,8 @@ from sntorch.errors import ConfigError
 TYPE = "type"
 COLUMNS = ("redshift", "redshift_err", "mwebv")
 HOST = "host_"
+# Objects from which one is chosen that is like another one.
+FEWEST_SIMILAR = 10
 
 
 class Conditions(nn.Module):
@@ -169,6 +171,29 @@ class Conditions(nn.Module):
         moved = (known[picked] - mean + width * spread * noise) / (1 + width**2) ** 0.5
         low, high = _range(known)
         return self.label.cpu()[picked], (mean + moved).clamp(low, high)
+
+    def similar(self, label: Tensor, numbers: Tensor, share: Tensor, members: Tensor) -> Tensor:
+        """A training object like each of those described, one of the tenth nearest, shape (B,).
+
+        Args:
+            label: Classes, shape (B,).
+            numbers: Numbers, shape (B, P).
+            share: Which of the nearest to take, from 0 to below 1, shape (B,).
+            members: Training objects to choose from.
+        """
+        mean, scale = (m.cpu() for m in self._moments())
+        ours, theirs = (
+            ((x - mean) / scale).nan_to_num() for x in (numbers, self.numbers.cpu()[members])
+        )
+        distance = (ours[:, None] - theirs).square().sum(-1)
+        # Other classes come last, whatever their numbers.
+        other = (label[:, None] >= 0) & (label[:, None] != self.label.cpu()[members])
+        distance = torch.where(other, torch.inf, distance) if self.has_type else distance
+        count = min(max(FEWEST_SIMILAR, len(members) // 10), len(members))
+        near = distance.argsort(dim=1, stable=True)[:, :count]
+        usable = distance.gather(1, near).isfinite().sum(1).clamp(min=1)
+        place = (share * usable).long().clamp(max=count - 1)
+        return members[near.gather(1, place[:, None])[:, 0]]
 
     def replaced(
         self, label: Tensor, numbers: Tensor, asked: Mapping[str, Tensor]

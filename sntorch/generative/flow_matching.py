@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,12 +18,11 @@ from torch import Tensor, nn
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.rows import LightCurveRows
 from sntorch.errors import CheckpointError, ConfigError
-from sntorch.generative.base import Cadence, GenerativeModel, blank_batch
+from sntorch.generative.base import Cadence, GenerativeModel
 from sntorch.generative.building import build, plain
 from sntorch.generative.checkpoints import KEY, load_model
 from sntorch.generative.conditions import Conditions
 from sntorch.generative.encoding import MagnitudeEncoding
-from sntorch.generative.encoding.base import observed
 from sntorch.generative.epochs import EpochPrior
 from sntorch.generative.flow import (
     EPOCHS,
@@ -35,11 +33,10 @@ from sntorch.generative.flow import (
     LightCurveFlow,
 )
 from sntorch.generative.flow_paths import check_flow_times
-from sntorch.generative.flow_sampling import FlowDraws, draw_objects, flow_request
+from sntorch.generative.flow_requests import flow_request
+from sntorch.generative.flow_sampling import sample_flow
 from sntorch.generative.noise import seeded
 from sntorch.generative.pretrained import load_pretrained, save_pretrained, training_sha256
-from sntorch.generative.sampling import chunks
-from sntorch.generative.tokens import TokenLayout
 from sntorch.generative.training import (
     AUGMENT_BELOW,
     ComparedWithHeldOut,
@@ -287,64 +284,10 @@ class FlowMatching(ComparedWithHeldOut, L.LightningModule, GenerativeModel):
         """As ``sample``, in the rows view."""
         if not self.bands:
             raise ConfigError("this generator has not been trained: fit it or load a checkpoint")
-        request = flow_request(
-            self.flow,
-            n,
-            lengths,
-            condition,
-            cadence,
-            seed,
-            temperature,
-            self.config["epoch_shift"],
-        )
-        parts = []
-        for index, count in chunks(n):
-            draws = _on(self.device, draw_objects(request, self.flow, index))
-            made = self._make(draws, request.n_tokens)
-            kept = *made, draws.mask, draws.t_ref, draws.label, draws.numbers
-            parts.append([part[:count] for part in kept])
-        days, flux, flux_err, mask, *objects = (
-            torch.cat(part) for part in zip(*parts, strict=True)
-        )
-        return observed(self._source(*objects), mask, days, flux, flux_err)
-
-    def _make(self, draws: FlowDraws, n_tokens: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Phases, fluxes and errors of some objects, each (B, L, F), by the averaged networks."""
-        layout = TokenLayout.of(draws.mask, n_tokens)
-        value, error, time = (layout.gather(draws.steps[..., k]) for k in range(3))
-        condition = self.flow.conditions(draws.label, draws.numbers)
-        velocity, n_steps = self._guided(condition), self.config["n_steps"]
-        days = draws.days
-        if days is None:
-            days = self.flow.make_epochs(velocity, layout, time, n_steps)
-        noise = draws.objects, torch.stack([value, error], dim=-1)
-        return days, *self.flow.make_photometry(velocity, days, layout, noise, n_steps)
-
-    def _guided(self, condition: Tensor) -> Any:
-        """The averaged velocities under a condition, guided where so configured."""
-        strength = self.config["guidance"]
-        if strength == 1 or not condition.shape[-1]:
-            return lambda *inputs: self.average(*inputs, condition)
-        blank = self.flow.conditions.unknown(len(condition)).to(condition.device)
-
-        def velocity(*inputs: Any) -> Tensor:
-            return torch.lerp(
-                self.average(*inputs, blank), self.average(*inputs, condition), strength
-            )
-
-        return velocity
-
-    def _source(self, t_ref: Tensor, label: Tensor, numbers: Tensor) -> LightCurveBatch:
-        """The generated objects, with the properties that they were made for."""
-        conditions = self.flow.conditions
-        blank = blank_batch(
-            len(t_ref), self.bands, self.flow.encoding.zeropoint, 0.0, t_ref.device
-        )
-        columns = dict(zip(conditions.number_names, numbers.unbind(-1), strict=True))
-        known = {name: values for name, values in columns.items() if hasattr(blank, name)}
-        if conditions.has_type:
-            known["label"] = label
-        return replace(blank, t_ref=t_ref, classes=conditions.classes, **known)
+        asked = n, lengths, condition, cadence, seed, temperature
+        request = flow_request(self.flow, *asked, self.config["epoch_shift"])
+        n_steps, guidance = self.config["n_steps"], self.config["guidance"]
+        return sample_flow(self.flow, self.average, request, n_steps, guidance, self.device)
 
     # -------------------------------------------------------------- persistence
 
@@ -427,11 +370,6 @@ class FlowMatching(ComparedWithHeldOut, L.LightningModule, GenerativeModel):
                 f"{folder}: incomplete ({str(error).splitlines()[0]})"
             ) from error
         return model.to(map_location).eval()
-
-
-def _on(device: torch.device, draws: FlowDraws) -> FlowDraws:
-    moved = {k: None if v is None else v.to(device) for k, v in vars(draws).items()}
-    return FlowDraws(**moved)  # pyright: ignore[reportArgumentType]
 
 
 def _check(config: Mapping[str, Any]) -> None:

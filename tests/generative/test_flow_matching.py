@@ -134,11 +134,13 @@ def test_generated_objects_say_what_they_are():
 
 
 def test_resampled_epochs_are_those_of_training_objects():
-    train = population(40)
-    known = {tuple(t[m].tolist()) for t, m in zip(train.time, train.mask, strict=True)}
+    def epochs(batch):
+        pairs = zip(batch.time, batch.mask, strict=True)
+        return [tuple(time[mask].round(decimals=6).tolist()) for time, mask in pairs]
+
     drawn = fitted(flow()).sample(50, seed=1)
-    for time, mask in zip(drawn.time, drawn.mask, strict=True):
-        assert tuple(time[mask].tolist()) in known
+    assert set(epochs(drawn)) <= set(epochs(population(40)))
+    assert float((drawn.t_ref - 57000).std()) == pytest.approx(1.5, abs=0.4)
 
 
 def test_given_epochs_are_taken_in_turn():
@@ -258,7 +260,7 @@ def test_each_kind_of_checkpoint_is_opened_as_what_it_is(tmp_path):
         run.save_checkpoint(tmp_path / f"{name}.ckpt", weights_only=False)
         opened = Generator.from_pretrained(tmp_path / f"{name}.ckpt").model
         assert type(opened).__name__ == name
-    with pytest.raises(CheckpointError, match="holds RecurrentGAN, not FlowMatching"):
+    with pytest.raises(CheckpointError, match="a FlowMatching checkpoint is accepted"):
         FlowMatching.from_checkpoint(tmp_path / "RecurrentGAN.ckpt")
 
 
@@ -267,12 +269,15 @@ def test_damaged_folders_are_refused(tmp_path):
     config = json.loads((tmp_path / "whole" / "config.json").read_text())
     cases = {
         "os.system": {"_target_": "os.system"},
-        "incomplete": {"arguments": {"network": config["arguments"]["network"], "width": 3}},
-        "size mismatch": {"arguments": config["arguments"] | {"network": NARROW}},
+        "cannot be opened": {"_target_": "toys.NoFolder"},
+        "incomplete": {"arguments": config["arguments"] | {"width": 3}},
+        "size mismatch|loading state_dict": {
+            "arguments": config["arguments"] | {"network": NARROW}
+        },
     }
     for message, change in cases.items():
         (tmp_path / "whole" / "config.json").write_text(json.dumps(config | change))
-        with pytest.raises(CheckpointError, match=message if message != "size mismatch" else ""):
+        with pytest.raises(CheckpointError, match=message):
             Generator.from_pretrained(tmp_path / "whole")
     with pytest.raises(ConfigError, match="not been trained"):
         flow().save_pretrained(tmp_path / "new")

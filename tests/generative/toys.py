@@ -10,6 +10,7 @@ import torch
 
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.light_curve import LightCurve
+from sntorch.generative.base import GenerativeModel
 from sntorch.generative.flow_matching import FlowMatching
 from sntorch.generative.gan_module import RecurrentGAN
 
@@ -86,6 +87,14 @@ def flow(**changes: Any) -> FlowMatching:
     network = {"_target_": PARTS + "flow_network.TokenVelocity", "width": 16, "n_layers": 2}
     parts = {"network": network, "n_steps": 4, "n_validation": 50}
     return FlowMatching(**{**parts, **changes})
+
+
+class NoFolder(GenerativeModel):
+    """A generator that is not kept as a folder."""
+
+    def sample(self, n: int, *args: Any, **options: Any) -> LightCurveBatch:
+        """The toy population."""
+        return population(n)
 
 
 def two_classes(n: int = 60, seed: int = 0) -> LightCurveBatch:
