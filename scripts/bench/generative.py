@@ -34,7 +34,7 @@ N_TRAIN, N_HELD_OUT, N_GENERATED, BATCH_SIZE = 350, 3000, 2000, 64
 # Small recurrent networks are fastest on one thread, above all where other work goes on.
 THREADS = 1
 # The config of each model in conf/model.
-MODELS = {"recurrent": "gan/recurrent", "talk": "gan/talk", "flow": "flow/conditional"}
+MODELS = {"recurrent": "gan/recurrent", "talk": "gan/talk", "flow": "flow/matching"}
 FULL = "python scripts/bench/generative.py"
 
 
@@ -200,7 +200,7 @@ def rows(quick: bool) -> Iterable[Row]:
         f"{FULL} --model talk --seeds 1",
         met="run",
     )
-    yield Row("ground", "flow/conditional", "reported", f"{FULL} --model flow", met="run")
+    yield Row("ground", "flow/matching", "reported", f"{FULL} --model flow", met="run")
 
 
 def main() -> None:
