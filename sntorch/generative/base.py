@@ -43,8 +43,9 @@ class GenerativeModel(ABC):
             lengths: Observations per band: one number, shape (n,), (F,) or (n, F); default: drawn
                 from the joint distribution of the training set.
             condition: Properties to condition on; accepted keys depend on the model.
-            cadence: None or "generated" lets the model choose the times, "resampled" takes those
-                of training objects, a batch gives those of its objects in turn.
+            cadence: "generated" lets the model make the times, "resampled" takes those of
+                training objects, a batch gives those of its objects in turn; default: what suits
+                the model.
             seed: Seed of the draws; default: a new one each time.
             temperature: Scale of the latent noise; below 1 gives more typical objects.
         """
@@ -78,19 +79,17 @@ class Generator:
     @classmethod
     def from_pretrained(cls, path: str | Path, map_location: str = "cpu") -> Generator:
         """Open the checkpoint at ``path``, the newest one under the run folder ``path``, or the
-        baseline that was saved into the folder ``path``.
+        model that was saved into the folder ``path``.
 
         Raises:
             CheckpointError: No checkpoint there, a damaged one, or one of another kind of model.
         """
-        from sntorch.generative.baselines import open_baseline
-        from sntorch.generative.gan_module import RecurrentGAN
-        from sntorch.generative.pretrained import is_pretrained
+        from sntorch.generative.checkpoints import open_checkpoint
+        from sntorch.generative.pretrained import is_pretrained, open_pretrained
 
         if is_pretrained(path):
-            return cls(open_baseline(path))
-
-        return cls(RecurrentGAN.from_checkpoint(find_checkpoint(path), map_location))
+            return cls(open_pretrained(path, map_location))
+        return cls(open_checkpoint(find_checkpoint(path), map_location))
 
     @property
     def bands(self) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -11,7 +10,7 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
-from sntorch.data.batch import LightCurveBatch, concatenate
+from sntorch.data.batch import LightCurveBatch
 from sntorch.data.rows import LightCurveRows
 from sntorch.errors import CheckpointError, ConfigError
 from sntorch.generative.augmentation import DifferentiableAugmentation
@@ -19,20 +18,24 @@ from sntorch.generative.base import Cadence, GenerativeModel
 from sntorch.generative.building import build, plain, target_class
 from sntorch.generative.checkpoints import load_model
 from sntorch.generative.encoding import RowEncoding
-from sntorch.generative.evaluate.quick import quick_metrics
 from sntorch.generative.losses import AdversarialLoss
-from sntorch.generative.noise import mix, seeded
+from sntorch.generative.noise import seeded
 from sntorch.generative.prior import ObjectPrior
 from sntorch.generative.sampling import Draws, check_request, chunks, draw
+from sntorch.generative.training import (
+    AUGMENT_BELOW,
+    ComparedWithHeldOut,
+    empty_on_any_rank,
+    noise_words,
+    warn_of_few,
+)
 from sntorch.nn.ema import AveragedModel
 
-FEW_OBJECTS = 30
-AUGMENT_BELOW = 150
 # Logging every step would cost as much as a small network.
 LOG_EVERY = 20
 
 
-class RecurrentGAN(L.LightningModule, GenerativeModel):
+class RecurrentGAN(ComparedWithHeldOut, L.LightningModule, GenerativeModel):
     """A generator and a critic that learn from each other; the averaged generator is the one that
     samples.
 
@@ -101,7 +104,6 @@ class RecurrentGAN(L.LightningModule, GenerativeModel):
         self.register_buffer("iterations", torch.zeros((), dtype=torch.int64))
         self.augmentation = DifferentiableAugmentation()
         self.bands: tuple[str, ...] = ()
-        self._held_out: list[LightCurveBatch] = []
 
     # ---------------------------------------------------------------- building
 
@@ -120,12 +122,7 @@ class RecurrentGAN(L.LightningModule, GenerativeModel):
         Raises:
             DataError: A band without observations.
         """
-        if len(batch) < FEW_OBJECTS:
-            warnings.warn(
-                f"training on {len(batch)} objects: fewer than {FEW_OBJECTS} are rarely enough; "
-                "compare with the training set itself (`sntorch evaluate task=generator`)",
-                stacklevel=2,
-            )
+        warn_of_few(batch)
         encoding = target_class(self.config["encoding"], RowEncoding).fit(batch)
         x, mask = encoding.encode(batch)
         prior = ObjectPrior(mask.sum(1), x[..., : encoding.n_bands], encoding.level(x, mask))
@@ -162,9 +159,9 @@ class RecurrentGAN(L.LightningModule, GenerativeModel):
         optimizers = self.optimizers()
         assert isinstance(optimizers, list)
         real, mask = self._encoded(batch)
-        if self._empty_on_any_rank(real):
+        if empty_on_any_rank(self, len(real)):
             return
-        with seeded(self.device, *self._noise_words()):
+        with seeded(self.device, *noise_words(self)):
             first = int(self.iterations) * self.loss.n_critic
             for step in range(first, first + self.loss.n_critic):
                 fake = self._fake(real, mask)
@@ -234,18 +231,6 @@ class RecurrentGAN(L.LightningModule, GenerativeModel):
             x, mask = self.augmentation(x, mask)
         return self.critic(x, mask, self.encoding)
 
-    def _noise_words(self) -> tuple[int, ...]:
-        """What names the noise of this step; the first rank's is that of a single process."""
-        rank = (self.global_rank,) if self.global_rank else ()
-        return self.config["seed"], int(self.iterations), *rank
-
-    def _empty_on_any_rank(self, real: Tensor) -> bool:
-        """Whether to skip a step; all ranks at once, for they wait for each other's gradients."""
-        if self.trainer.world_size == 1:
-            return not len(real)
-        smallest = torch.tensor(len(real), device=self.device)
-        return not int(self.trainer.strategy.reduce(smallest, reduce_op="min"))
-
     def _encoded(self, batch: LightCurveBatch) -> tuple[Tensor, Tensor]:
         x, mask = self.encoding.encode(batch)
         seen = mask.any(-1).any(-1)
@@ -268,20 +253,7 @@ class RecurrentGAN(L.LightningModule, GenerativeModel):
 
     def validation_step(self, batch: LightCurveBatch, batch_idx: int) -> None:
         """Keep the held-out objects; they are compared when all are there."""
-        self._held_out.append(batch.to("cpu"))
-
-    def on_validation_epoch_end(self) -> None:
-        """Compare fresh samples with the held-out objects."""
-        held_out, self._held_out = self._held_out, []
-        if not held_out:
-            return
-        drawn = self.sample(
-            self.config["n_validation"], seed=mix(self.config["seed"], int(self.iterations))
-        )
-        real = concatenate(held_out)
-        metrics = quick_metrics(drawn.to("cpu"), real)
-        scores = {f"val/{k}": v for k, v in metrics.items()}
-        self.log_dict(scores, batch_size=len(real), sync_dist=True)
+        self.keep_held_out(batch)
 
     # ---------------------------------------------------------------- sampling
 

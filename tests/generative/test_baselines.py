@@ -177,7 +177,7 @@ def test_other_folders_are_refused(tmp_path):
         Bootstrap.from_pretrained(tmp_path / "none")
     config = tmp_path / "one" / "config.json"
     config.write_text('{"_target_": "os.system"}')
-    with pytest.raises(CheckpointError, match="a subclass of Baseline is accepted"):
+    with pytest.raises(CheckpointError, match="a subclass of GenerativeModel is accepted"):
         Generator.from_pretrained(tmp_path / "one")
     config.write_text("{")
     with pytest.raises(CheckpointError, match="damaged"):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.light_curve import LightCurve
+from sntorch.generative.base import GenerativeModel
+from sntorch.generative.flow_matching import FlowMatching
 from sntorch.generative.gan_module import RecurrentGAN
 
 BANDS = ("desg", "desr", "desi")
@@ -76,3 +80,38 @@ def talk(**changes: Any) -> RecurrentGAN:
         "n_validation": 50,
     }
     return RecurrentGAN(**{**parts, **changes})
+
+
+def flow(**changes: Any) -> FlowMatching:
+    """A small flow."""
+    network = {"_target_": PARTS + "flow_network.TokenVelocity", "width": 16, "n_layers": 2}
+    parts = {"network": network, "n_steps": 4, "n_validation": 50}
+    return FlowMatching(**{**parts, **changes})
+
+
+class NoFolder(GenerativeModel):
+    """A generator that is not kept as a folder."""
+
+    def sample(self, n: int, *args: Any, **options: Any) -> LightCurveBatch:
+        """The toy population."""
+        return population(n)
+
+
+def two_classes(n: int = 60, seed: int = 0) -> LightCurveBatch:
+    """A population whose class and redshift say how bright an object is."""
+    batch = population(n, seed)
+    rng = np.random.default_rng(seed)
+    label = torch.arange(n) % 2
+    redshift = torch.from_numpy(rng.uniform(0.1, 0.5, n))
+    level = 10 ** (
+        1.5 + label - 2 * (redshift - 0.3) + 0.05 * torch.from_numpy(rng.normal(size=n))
+    )
+    shape = torch.exp(-0.5 * (batch.phase / 13) ** 2)
+    flux = level[:, None] * shape + 3.0 * torch.from_numpy(rng.normal(size=batch.time.shape))
+    return replace(
+        batch,
+        flux=torch.where(batch.mask, flux, 0.0),
+        label=label,
+        redshift=redshift,
+        classes=("II", "Ia"),
+    )

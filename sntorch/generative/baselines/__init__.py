@@ -5,7 +5,7 @@ the training set, and with several classes they draw each as often as it occurs,
 that ``condition={"type": ...}`` names.
 """
 
-from sntorch.generative.baselines.base import Baseline, open_baseline
+from sntorch.generative.baselines.base import Baseline
 from sntorch.generative.baselines.bootstrap import Bootstrap
 from sntorch.generative.baselines.gaussian_process import GaussianProcessResampling
 from sntorch.generative.baselines.jitter import Jitter
@@ -17,5 +17,4 @@ __all__ = [
     "GaussianProcessResampling",
     "Jitter",
     "ParametricPopulation",
-    "open_baseline",
 ]

@@ -23,7 +23,6 @@ from sntorch.generative.baselines.training_set import (
     usable,
 )
 from sntorch.generative.baselines.turn import Turn
-from sntorch.generative.building import target_class
 from sntorch.generative.noise import mix
 from sntorch.generative.pretrained import (
     batch_tensors,
@@ -242,13 +241,13 @@ class Baseline(GenerativeModel):
         return {f.name: getattr(self, f.name) for f in fields(self) if f.init}  # pyright: ignore[reportArgumentType]
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path) -> Self:
+    def from_pretrained(cls, folder: str | Path, map_location: str = "cpu") -> Self:
         """The model in a folder, ready to sample.
 
         Raises:
             CheckpointError: A missing or damaged file, or the folder of another model.
         """
-        config, tensors = load_pretrained(folder)
+        config, tensors = load_pretrained(folder, map_location)
         target = f"{cls.__module__}.{cls.__qualname__}"
         if config.get("_target_") != target:
             raise CheckpointError(f"{folder}: holds {config.get('_target_')}, not {target}")
@@ -269,16 +268,3 @@ class Baseline(GenerativeModel):
         prefix = "fitted."
         model.fitted = {k.removeprefix(prefix): v for k, v in tensors.items() if prefix in k}
         return model
-
-
-def open_baseline(folder: str | Path) -> Baseline:
-    """The baseline in a folder, of whichever class.
-
-    Raises:
-        CheckpointError: A missing or damaged file, or the folder of no baseline.
-    """
-    config, _ = load_pretrained(folder)
-    try:
-        return target_class(config, Baseline).from_pretrained(folder)
-    except ConfigError as error:
-        raise CheckpointError(f"{folder}: {error}") from error

@@ -71,16 +71,8 @@ class RowEncoding(nn.Module, ABC):
 
     def decode(self, x: Tensor, mask: Tensor) -> LightCurveRows:
         """Light curves with times relative to ``t_ref``, from encoded rows and their mask."""
-        time, flux, flux_err = self._decode(x.double(), mask)
         source = blank_batch(len(x), self.bands, self.zeropoint, float(self.t_ref), x.device)
-        return LightCurveRows(
-            time=torch.where(mask, time + self.t_ref, 0.0),
-            flux=torch.where(mask, flux, 0.0),
-            flux_err=torch.where(mask, flux_err, 1.0),
-            mask=mask,
-            upper_limit=torch.zeros_like(mask),
-            source=source,
-        )
+        return observed(source, mask, *self._decode(x.double(), mask))
 
     @abstractmethod
     def phase(self, x: Tensor) -> Tensor:
@@ -145,6 +137,28 @@ def usable_rows(batch: LightCurveBatch) -> LightCurveRows:
         & batch.flux_err.isfinite()
     )
     return replace(batch, mask=batch.mask & ~batch.upper_limit & finite).to_rows()
+
+
+def observed(
+    source: LightCurveBatch, mask: Tensor, days: Tensor, flux: Tensor, flux_err: Tensor
+) -> LightCurveRows:
+    """Light curves from phases and photometry.
+
+    Args:
+        source: The objects, with their reference times.
+        mask: True where there is an observation, shape (B, L, F).
+        days: Days since the reference time, shape (B, L, F).
+        flux: Flux, shape (B, L, F).
+        flux_err: Its error, shape (B, L, F).
+    """
+    return LightCurveRows(
+        time=torch.where(mask, days + source.t_ref[:, None, None], 0.0),
+        flux=torch.where(mask, flux, 0.0),
+        flux_err=torch.where(mask, flux_err, 1.0),
+        mask=mask,
+        upper_limit=torch.zeros_like(mask),
+        source=source,
+    )
 
 
 def phase_of(rows: LightCurveRows) -> Tensor:

@@ -58,6 +58,25 @@ class MagnitudeEncoding(RowEncoding):
         gaps = (inverse_softplus(days.diff(dim=1)) - self.step[0]) / self.step[1]
         return torch.cat([first, gaps], dim=1)
 
+    def photometry_code(self, rows: LightCurveRows) -> tuple[Tensor, Tensor]:
+        """The value and error columns, each (B, L, F), of rows whose times are phases."""
+        magnitude = asinh_magnitude(rows.flux, self.softening, self.zeropoint)
+        value = (magnitude - self.mean_curve(rows.time)) / self.value_scale
+        usual = self.error_line[0] + self.error_line[1] * magnitude
+        return value, (rows.flux_err.log() - usual) / self.error_scale
+
+    def photometry(self, days: Tensor, value: Tensor, error: Tensor) -> tuple[Tensor, Tensor]:
+        """Flux and its error, each (B, L, F), from phases in days and the other columns."""
+        value, error = (c.clamp(-LARGEST_CODE, LARGEST_CODE) for c in (value, error))
+        magnitude = value * self.value_scale + self.mean_curve(days)
+        flux = flux_from_asinh_magnitude(magnitude, self.softening, self.zeropoint)
+        usual = self.error_line[0] + self.error_line[1] * magnitude
+        return flux, (usual + error * self.error_scale).exp()
+
+    def days(self, code: Tensor) -> Tensor:
+        """Phases in days, sorted along L, of any time columns (B, L, F)."""
+        return self._days(code.clamp(-LARGEST_CODE, LARGEST_CODE))
+
     def measure(self, x: Tensor, noise: Tensor) -> Tensor:
         """Add noise of the encoded size to the encoded fluxes; differentiable."""
         time, value, error = x.chunk(3, dim=-1)
@@ -101,18 +120,12 @@ class MagnitudeEncoding(RowEncoding):
             self.error_scale[f] = residual.std(correction=0).clamp(min=1e-3)
 
     def _encode(self, rows: LightCurveRows) -> tuple[Tensor, Tensor, Tensor]:
-        magnitude = asinh_magnitude(rows.flux, self.softening, self.zeropoint)
-        value = (magnitude - self.mean_curve(rows.time)) / self.value_scale
-        usual = self.error_line[0] + self.error_line[1] * magnitude
-        return self.time_code(rows.time), value, (rows.flux_err.log() - usual) / self.error_scale
+        return self.time_code(rows.time), *self.photometry_code(rows)
 
     def _decode(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        time, value, error = x.clamp(-LARGEST_CODE, LARGEST_CODE).chunk(3, dim=-1)
-        days = self._days(time)
-        magnitude = value * self.value_scale + self.mean_curve(days)
-        flux = flux_from_asinh_magnitude(magnitude, self.softening, self.zeropoint)
-        usual = self.error_line[0] + self.error_line[1] * magnitude
-        return days, flux, (usual + error * self.error_scale).exp()
+        time, value, error = x.chunk(3, dim=-1)
+        days = self.days(time)
+        return days, *self.photometry(days, value, error)
 
     def _days(self, code: Tensor) -> Tensor:
         first = code[:, :1] * _to(self.first[1], code) + _to(self.first[0], code)

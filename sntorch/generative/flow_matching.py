@@ -1,0 +1,389 @@
+"""Training a conditional flow over light curves, and sampling it.
+
+Conditional flow matching (Lipman et al. 2023, arXiv:2210.02747) with straight paths: see
+``flow_paths.py`` for the method, ``flow_space.py`` for the coordinates, ``flow.py`` for the loss.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+
+from sntorch.data.batch import LightCurveBatch
+from sntorch.data.rows import LightCurveRows
+from sntorch.errors import CheckpointError, ConfigError
+from sntorch.generative.base import Cadence, GenerativeModel
+from sntorch.generative.building import build, plain
+from sntorch.generative.checkpoints import KEY, load_model
+from sntorch.generative.conditions import Conditions
+from sntorch.generative.encoding import MagnitudeEncoding
+from sntorch.generative.epochs import EpochPrior
+from sntorch.generative.flow import (
+    EPOCHS,
+    N_FEATURES,
+    N_STATE,
+    PHOTOMETRY,
+    FlowNetworks,
+    LightCurveFlow,
+)
+from sntorch.generative.flow_paths import check_flow_times
+from sntorch.generative.flow_requests import flow_request
+from sntorch.generative.flow_sampling import sample_flow
+from sntorch.generative.noise import seeded
+from sntorch.generative.pretrained import load_pretrained, save_pretrained, training_sha256
+from sntorch.generative.training import (
+    AUGMENT_BELOW,
+    ComparedWithHeldOut,
+    empty_on_any_rank,
+    noise_words,
+    warn_of_few,
+)
+from sntorch.nn.ema import AveragedModel
+
+WARM_UP = 100
+LOG_EVERY = 20
+SCHEDULES = ("constant", "cosine")
+
+
+class FlowMatching(ComparedWithHeldOut, L.LightningModule, GenerativeModel):
+    """A flow from noise to the photometry of light curves at given epochs; the averaged networks
+    are those that sample.
+
+    All random numbers of a training step derive from ``seed``, the number of steps made and the
+    rank of the process, so a run resumed from a checkpoint ends with the weights of an
+    uninterrupted one.
+
+    Args:
+        network: Class (``_target_``) and arguments of the velocity; ``n_bands``, ``n_state``,
+            ``n_features`` and ``n_condition`` are added.
+        conditions: Properties that can be asked for: ``type``, ``redshift``, ``mwebv``,
+            ``host_0`` …; see ``Conditions``.
+        condition_dropout: Share of objects whose conditions are hidden while training.
+        guidance: Strength of classifier-free guidance: 1 for none, above 1 sharpens a condition.
+        learn_epochs: Whether a second flow learns to make epochs (``cadence="generated"``).
+        epoch_shift: Days by which the maximum moves among resampled epochs, standard deviation:
+            objects with the epochs of a training object are then no copies of it.
+        flow_times: ``logit_normal`` or ``uniform``.
+        n_steps: Heun steps of sampling.
+        learning_rate: Step of AdamW after a short warm-up.
+        schedule: ``constant``, or ``cosine`` down to zero at the end of training.
+        weight_decay: Of AdamW.
+        gradient_clip: Largest norm of a gradient.
+        ema_decay: Decay of the networks' average.
+        augment: Whether training objects are changed as ``SmallSampleAugmentation`` says; default:
+            for fewer than 150 objects.
+        seed: Seed of initial weights and training noise.
+        n_validation: Light curves drawn for each validation.
+    """
+
+    networks: Any
+
+    def __init__(
+        self,
+        network: Mapping[str, Any],
+        conditions: Sequence[str] = (),
+        condition_dropout: float = 0.1,
+        guidance: float = 1.0,
+        learn_epochs: bool = False,
+        epoch_shift: float = 2.5,
+        flow_times: str = "logit_normal",
+        n_steps: int = 6,
+        learning_rate: float = 2e-3,
+        schedule: str = "constant",
+        weight_decay: float = 0.01,
+        gradient_clip: float = 1.0,
+        ema_decay: float = 0.999,
+        augment: bool | None = None,
+        seed: int = 0,
+        n_validation: int = 1000,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.config: dict[str, Any] = {
+            "network": plain(network),
+            "conditions": [str(name) for name in conditions],
+            "condition_dropout": float(condition_dropout),
+            "guidance": float(guidance),
+            "learn_epochs": bool(learn_epochs),
+            "epoch_shift": float(epoch_shift),
+            "flow_times": str(flow_times),
+            "n_steps": int(n_steps),
+            "learning_rate": float(learning_rate),
+            "schedule": str(schedule),
+            "weight_decay": float(weight_decay),
+            "gradient_clip": float(gradient_clip),
+            "ema_decay": float(ema_decay),
+            "augment": augment,
+            "seed": int(seed),
+            "n_validation": int(n_validation),
+        }
+        _check(self.config)
+        self.save_hyperparameters(self.config)
+        self.register_buffer("iterations", torch.zeros((), dtype=torch.int64))
+        self.bands: tuple[str, ...] = ()
+        self.training_sha256 = ""
+
+    # ---------------------------------------------------------------- building
+
+    def setup(self, stage: str) -> None:
+        """Fit the encoding on the data module's training objects, unless that has been done."""
+        if not self.bands and stage == "fit":
+            data: Any = self.trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
+            self.fit_encoding(data.train_batch())
+
+    def fit_encoding(self, batch: LightCurveBatch) -> None:
+        """Fit encoding, conditions and cadences on all training objects and build the networks.
+
+        Raises:
+            DataError: A band without observations.
+            ConfigError: A condition that the objects do not have.
+        """
+        warn_of_few(batch)
+        config = self.config
+        self.training_sha256 = training_sha256(batch)
+        names, learns = config["conditions"], config["learn_epochs"]
+        self._assemble(LightCurveFlow.fit(batch, names, config["flow_times"], learns))
+
+    def _assemble(self, flow: LightCurveFlow) -> None:
+        self.flow, self.bands = flow, flow.encoding.bands
+        names = [PHOTOMETRY, EPOCHS] if flow.learns_epochs else [PHOTOMETRY]
+        with seeded(torch.device("cpu"), self.config["seed"]):
+            networks = {
+                name: build(
+                    self.config["network"],
+                    nn.Module,
+                    n_bands=len(self.bands),
+                    n_state=N_STATE[name],
+                    n_features=N_FEATURES[name],
+                    n_condition=flow.conditions.n_codes,
+                )
+                for name in names
+            }
+        self.networks = FlowNetworks(**networks)
+        self.average = AveragedModel(self.networks, self.config["ema_decay"])
+        self.to(self.device)
+
+    @property
+    def augments(self) -> bool:
+        """Whether training objects are changed at random."""
+        chosen = self.config["augment"]
+        return len(self.flow.epochs) < AUGMENT_BELOW if chosen is None else bool(chosen)
+
+    # ---------------------------------------------------------------- training
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """AdamW for all networks."""
+        config = self.config
+        return torch.optim.AdamW(
+            self.networks.parameters(),
+            config["learning_rate"],
+            weight_decay=config["weight_decay"],
+        )
+
+    def training_step(self, batch: LightCurveBatch, batch_idx: int) -> None:
+        """One step; nothing on a batch without a usable observation."""
+        known = self.flow.encode(batch)
+        if empty_on_any_rank(self, len(known)):
+            return
+        with seeded(self.device, *noise_words(self)):
+            hidden = self.config["condition_dropout"]
+            losses = self.flow.losses(self.networks, known, hidden, self.augments)
+        self._descend(torch.stack(list(losses.values())).sum())
+        self.average.update(self.networks)
+        self.iterations += 1
+        if int(self.iterations) % LOG_EVERY == 1:
+            self._log_losses(losses, len(known))
+
+    def _descend(self, loss: Tensor) -> None:
+        optimizer: Any = self.optimizers()
+        for group in optimizer.param_groups:
+            group["lr"] = self.config["learning_rate"] * self._rate()
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        nn.utils.clip_grad_norm_(self.networks.parameters(), self.config["gradient_clip"])
+        optimizer.step()
+
+    def _rate(self) -> float:
+        """Share of the learning rate at this iteration."""
+        done = int(self.iterations)
+        rate = min(1.0, (done + 1) / WARM_UP)
+        if self.config["schedule"] == "constant":
+            return rate
+        total = self.trainer.estimated_stepping_batches
+        return rate * (1 + math.cos(math.pi * min(done / total, 1.0))) / 2
+
+    def _log_losses(self, losses: Mapping[str, Tensor], size: int) -> None:
+        if not all(bool(loss.isfinite()) for loss in losses.values()):
+            raise ConfigError(
+                f"training diverged after {int(self.iterations)} iterations (the loss is not "
+                f"finite); lower model.learning_rate, now {self.config['learning_rate']}"
+            )
+        values = {f"train/{name}": loss.detach() for name, loss in losses.items()}
+        self.log_dict(values | {"train/loss": sum(values.values())}, batch_size=size)
+
+    # -------------------------------------------------------------- validation
+
+    def validation_step(self, batch: LightCurveBatch, batch_idx: int) -> None:
+        """Log the loss of the averaged networks, with the same noise at each validation."""
+        self.keep_held_out(batch)
+        known = self.flow.encode(batch)
+        if not len(known):
+            return
+        with seeded(self.device, self.config["seed"], batch_idx):
+            losses = self.flow.losses(self.average, known, 0.0, augment=False)
+        values = {f"val/{name}": loss for name, loss in losses.items()}
+        self.log_dict(
+            values | {"val/loss": sum(values.values())}, batch_size=len(known), sync_dist=True
+        )
+
+    # ---------------------------------------------------------------- sampling
+
+    def sample(
+        self,
+        n: int,
+        lengths: Tensor | int | None = None,
+        condition: Mapping[str, Any] | None = None,
+        cadence: Cadence | None = None,
+        seed: int | None = None,
+        temperature: float = 1.0,
+    ) -> LightCurveBatch:
+        """Draw ``n`` light curves; see ``GenerativeModel.sample``.
+
+        Args:
+            n: Number of objects.
+            lengths: Observations per band, at epochs of training objects.
+            condition: Property to value, one value for all objects or one each, or None for
+                "unknown"; properties left out are drawn as in the training set.
+                ``extrapolate: true`` allows numbers outside its range.
+            cadence: Default and "resampled": epochs of training objects; "generated": the model's
+                own, where it was trained with ``learn_epochs``.
+            seed: Seed of the draws.
+            temperature: Scale of the latent noise.
+
+        Raises:
+            ConfigError: A condition, lengths or a cadence that do not fit.
+        """
+        return self.sample_rows(n, lengths, condition, cadence, seed, temperature).to_batch()
+
+    @torch.no_grad()
+    def sample_rows(
+        self,
+        n: int,
+        lengths: Tensor | int | None = None,
+        condition: Mapping[str, Any] | None = None,
+        cadence: Cadence | None = None,
+        seed: int | None = None,
+        temperature: float = 1.0,
+    ) -> LightCurveRows:
+        """As ``sample``, in the rows view."""
+        if not self.bands:
+            raise ConfigError("this generator has not been trained: fit it or load a checkpoint")
+        asked = n, lengths, condition, cadence, seed, temperature
+        request = flow_request(self.flow, *asked, self.config["epoch_shift"])
+        n_steps, guidance = self.config["n_steps"], self.config["guidance"]
+        return sample_flow(self.flow, self.average, request, n_steps, guidance, self.device)
+
+    # -------------------------------------------------------------- persistence
+
+    def _description(self) -> dict[str, Any]:
+        """What is needed beside settings and tensors to rebuild the model."""
+        return {
+            "model": type(self).__name__,
+            "bands": list(self.bands),
+            "classes": list(self.flow.conditions.classes),
+            "zeropoint": self.flow.encoding.zeropoint,
+            "training_sha256": self.training_sha256,
+        }
+
+    def _rebuild(self, found: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
+        """Encoding, conditions, cadences and networks in the sizes of saved tensors."""
+        label, numbers = (state[f"flow.conditions.{name}"] for name in ("label", "numbers"))
+        epochs = (state[f"flow.epochs.{name}"] for name in ("days", "counts", "t_ref"))
+        self.training_sha256 = found["training_sha256"]
+        self._assemble(
+            LightCurveFlow(
+                MagnitudeEncoding(found["bands"], found["zeropoint"]),
+                Conditions(self.config["conditions"], found["classes"], label, numbers),
+                EpochPrior(*epochs),
+                self.config["flow_times"],
+                self.config["learn_epochs"],
+            )
+        )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what is needed to rebuild the networks."""
+        checkpoint[KEY] = self._description()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Rebuild everything in the sizes of the checkpoint."""
+        found = checkpoint.get(KEY, {})
+        if found.get("model") != type(self).__name__:
+            holds = found.get("model", "no sntorch generator")
+            raise CheckpointError(f"the checkpoint holds {holds}, not {type(self).__name__}")
+        self._rebuild(found, checkpoint["state_dict"])
+
+    @classmethod
+    def from_checkpoint(cls, path: str | Path, map_location: str = "cpu") -> Self:
+        """A trained model from a checkpoint file, ready to sample.
+
+        Raises:
+            CheckpointError: The file is damaged, missing, or belongs to another model.
+        """
+        return load_model(cls, path, map_location)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write the trained model into a folder.
+
+        Raises:
+            ConfigError: It has not been trained.
+            DataError: The folder holds something else, or cannot be written.
+        """
+        if not self.bands:
+            raise ConfigError("this generator has not been trained: there is nothing to save")
+        target = f"{type(self).__module__}.{type(self).__qualname__}"
+        config = {"_target_": target, "arguments": self.config, **self._description()}
+        save_pretrained(folder, config, self.state_dict())
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, map_location: str = "cpu") -> Self:
+        """The model in a folder, ready to sample.
+
+        Raises:
+            CheckpointError: A missing or damaged file, or the folder of another model.
+        """
+        config, tensors = load_pretrained(folder, map_location)
+        target = f"{cls.__module__}.{cls.__qualname__}"
+        if config.get("_target_") != target:
+            raise CheckpointError(f"{folder}: holds {config.get('_target_')}, not {target}")
+        try:
+            model = cls(**config["arguments"])
+            model._rebuild(config, tensors)
+            model.load_state_dict(tensors)
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise CheckpointError(
+                f"{folder}: incomplete ({str(error).splitlines()[0]})"
+            ) from error
+        return model.to(map_location).eval()
+
+
+def _check(config: Mapping[str, Any]) -> None:
+    """Refuse settings that make no sense.
+
+    Raises:
+        ConfigError: Which, and what is accepted.
+    """
+    check_flow_times(config["flow_times"])
+    if config["schedule"] not in SCHEDULES:
+        raise ConfigError(f"schedule {config['schedule']!r}: {' or '.join(SCHEDULES)} is accepted")
+    if config["n_steps"] < 1:
+        raise ConfigError(f"n_steps={config['n_steps']}: 1 or more is accepted")
+    if not 0 <= config["condition_dropout"] < 1:
+        raise ConfigError(
+            f"condition_dropout={config['condition_dropout']}: 0 to below 1 is accepted"
+        )
