@@ -215,10 +215,10 @@ def _warning(
             f"- {len(lost)} components have no R-hat ({shown}): their draws are equal, not finite "
             "or fewer than four a chain. Look at the trace figure; draw more, or start elsewhere."
         )
-    few = table["ess_bulk"].dropna() < LEAST_ESS
-    if few.any():
+    n_few = int((table["ess_bulk"].to_numpy(dtype=float) < LEAST_ESS).sum())
+    if n_few:
         lines.append(
-            f"- the bulk effective sample size is below {LEAST_ESS} for {int(few.sum())} of "
+            f"- the bulk effective sample size is below {LEAST_ESS} for {n_few} of "
             f"{len(table)} components: means and widths are rough. Draw more (training.draws, in "
             "the same folder)."
         )

@@ -147,7 +147,7 @@ def training_sample(
     sample.excluded = excluded
     names = {c.light_curve.object_id for c in chosen}
     kept = [i for i, c in enumerate(found) if c.light_curve.object_id in names]
-    before, dropped = ([given[i] for i in kept] for given in (found, prepared.dropped))
+    before, dropped = [found[i] for i in kept], [prepared.dropped[i] for i in kept]
     sample.notes = [*contents(chosen), *left_out(before, joined, dropped, sed, settings)]
     if len(given) > len(joined):
         n = len(given) - len(joined)

@@ -137,11 +137,12 @@ def long_run(
     for index, (n, warming, learn) in enumerate(plan):
         found = _finished(store, index, n)
         if found is not None:
-            draws, seconds = _restore(sampler, found[0]), found[1]["seconds"]
+            draws = _restore(sampler, found[0])
+            wall, cpu = found[1]["seconds"]
         else:
             clock = Clock()
             draws = sampler.run(n, adapt=warming, progress=_within(progress, past, n, total))
-            seconds = clock.seconds()
+            wall, cpu = clock.seconds()
         if warming:
             window.append(draws.z[0])
         if learn and found is None:
@@ -150,8 +151,9 @@ def long_run(
             window = []
         past += n
         if found is None and store is not None:
-            store.save(index, _state(sampler, draws), {"warming": warming, "seconds": seconds})
-        yield _block(index, warming, past / total, sampler, draws, tuple(seconds))
+            notes = {"warming": warming, "seconds": [wall, cpu]}
+            store.save(index, _state(sampler, draws), notes)
+        yield _block(index, warming, past / total, sampler, draws, (wall, cpu))
 
 
 def learned(coordinates: Conditional, z: Tensor) -> Conditional:
