@@ -258,7 +258,7 @@ def held_rows(folder: Path) -> Iterable[Row]:
         error = 1 / math.sqrt(len(chosen))
         yield Row(
             PART,
-            f"recovery with the SED held at the truth, {len(chosen)} samples ({which})",
+            f"recovery, SED held at the truth, variational, {len(chosen)} samples ({which})",
             "-",
             "; ".join(
                 f"{k} rms {_rms(torch.tensor(v)):.2f}, mean {sum(v) / len(v):+.2f} ± {error:.2f}"

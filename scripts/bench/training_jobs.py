@@ -98,7 +98,8 @@ def job_recovery(folder: Path, number: int, threads: int, kind: str = "recovery"
         number: Of the sample.
         threads: Parts that are worked on at once.
         kind: ``recovery`` begins at the published surfaces, which are the truth; ``scratch`` at
-            flat ones; ``held`` holds them at the truth and learns the population alone.
+            flat ones; ``held`` holds them at the truth and learns the population alone, by the
+            variational fit.
     """
     path = folder / f"{kind}_{number}.json"
     if path.is_file():
@@ -112,7 +113,10 @@ def job_recovery(folder: Path, number: int, threads: int, kind: str = "recovery"
     flat = SEDModel(from_scratch(parameters_of({}, sed)), N_NODES)
     surfaces = {"recovery": TrainedSED(sed), "scratch": TrainedSED(flat), "held": FixedSED(sed)}
     model = HierarchicalModel(sample, surfaces[kind], GlobalRV())
-    settings = TrainingSettings(chains=2, warmup=80, draws=160, seed=number, threads=threads)
+    sampler = "svi" if kind == "held" else "nuts"
+    settings = TrainingSettings(
+        sampler=sampler, chains=2, warmup=80, draws=160, seed=number, threads=threads
+    )
     trained = train(model, settings, folder / "chains" / path.stem, _watch)
     keep(trained, sed, path, truth)
 
