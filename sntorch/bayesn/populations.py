@@ -225,7 +225,7 @@ class DustRedshift(Dust):
 
 
 class HostSplit(Population):
-    """Two populations of dust and scatter, of hosts below and above a mass; subclasses add more.
+    """Two populations of dust and scatter, of hosts below and above a mass: what splits share.
 
     Args:
         mass: Where to split, log10 of the stellar mass in suns.
@@ -237,10 +237,6 @@ class HostSplit(Population):
     def __init__(self, mass: float = 10.0, **dust: Any) -> None:
         self.mass, self.dust = mass, Dust(**dust)
         _check(self)
-
-    def __call__(self, draw: Draw, sample: Hosts) -> Conditions:
-        """See ``Population``."""
-        return self.split(draw, sample, self.high(sample))
 
     def high(self, sample: Hosts) -> Tensor:
         """Whether each host is above the split, shape (S,).

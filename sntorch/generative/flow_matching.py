@@ -11,16 +11,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-import lightning as L
 import torch
 from torch import Tensor, nn
 
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.rows import LightCurveRows
 from sntorch.errors import CheckpointError, ConfigError
-from sntorch.generative.base import Cadence, GenerativeModel
+from sntorch.generative.base import Cadence
 from sntorch.generative.building import build, plain
-from sntorch.generative.checkpoints import KEY, load_model
 from sntorch.generative.conditions import Conditions
 from sntorch.generative.encoding import MagnitudeEncoding
 from sntorch.generative.epochs import EpochPrior
@@ -36,22 +34,25 @@ from sntorch.generative.flow_paths import check_flow_times
 from sntorch.generative.flow_requests import flow_request
 from sntorch.generative.flow_sampling import sample_flow
 from sntorch.generative.noise import seeded
-from sntorch.generative.pretrained import load_pretrained, save_pretrained, training_sha256
+from sntorch.generative.pretrained import (
+    load_pretrained,
+    named,
+    save_pretrained,
+    training_sha256,
+)
 from sntorch.generative.training import (
     AUGMENT_BELOW,
-    ComparedWithHeldOut,
-    empty_on_any_rank,
-    noise_words,
+    LOG_EVERY,
+    TrainedGenerator,
     warn_of_few,
 )
 from sntorch.nn.ema import AveragedModel
 
 WARM_UP = 100
-LOG_EVERY = 20
 SCHEDULES = ("constant", "cosine")
 
 
-class FlowMatching(ComparedWithHeldOut, L.LightningModule, GenerativeModel):
+class FlowMatching(TrainedGenerator):
     """A flow from noise to the photometry of light curves at given epochs; the averaged networks
     are those that sample.
 
@@ -104,7 +105,6 @@ class FlowMatching(ComparedWithHeldOut, L.LightningModule, GenerativeModel):
         n_validation: int = 1000,
     ) -> None:
         super().__init__()
-        self.automatic_optimization = False
         self.config: dict[str, Any] = {
             "network": plain(network),
             "conditions": [str(name) for name in conditions],
@@ -125,17 +125,9 @@ class FlowMatching(ComparedWithHeldOut, L.LightningModule, GenerativeModel):
         }
         _check(self.config)
         self.save_hyperparameters(self.config)
-        self.register_buffer("iterations", torch.zeros((), dtype=torch.int64))
-        self.bands: tuple[str, ...] = ()
         self.training_sha256 = ""
 
     # ---------------------------------------------------------------- building
-
-    def setup(self, stage: str) -> None:
-        """Fit the encoding on the data module's training objects, unless that has been done."""
-        if not self.bands and stage == "fit":
-            data: Any = self.trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
-            self.fit_encoding(data.train_batch())
 
     def fit_encoding(self, batch: LightCurveBatch) -> None:
         """Fit encoding, conditions and cadences on all training objects and build the networks.
@@ -189,9 +181,9 @@ class FlowMatching(ComparedWithHeldOut, L.LightningModule, GenerativeModel):
     def training_step(self, batch: LightCurveBatch, batch_idx: int) -> None:
         """One step; nothing on a batch without a usable observation."""
         known = self.flow.encode(batch)
-        if empty_on_any_rank(self, len(known)):
+        if self.empty_on_any_rank(len(known)):
             return
-        with seeded(self.device, *noise_words(self)):
+        with seeded(self.device, *self.noise_words()):
             hidden = self.config["condition_dropout"]
             losses = self.flow.losses(self.networks, known, hidden, self.augments)
         self._descend(torch.stack(list(losses.values())).sum())
@@ -219,11 +211,7 @@ class FlowMatching(ComparedWithHeldOut, L.LightningModule, GenerativeModel):
         return rate * (1 + math.cos(math.pi * min(done / total, 1.0))) / 2
 
     def _log_losses(self, losses: Mapping[str, Tensor], size: int) -> None:
-        if not all(bool(loss.isfinite()) for loss in losses.values()):
-            raise ConfigError(
-                f"training diverged after {int(self.iterations)} iterations (the loss is not "
-                f"finite); lower model.learning_rate, now {self.config['learning_rate']}"
-            )
+        self.check_losses(losses)
         values = {f"train/{name}": loss.detach() for name, loss in losses.items()}
         self.log_dict(values | {"train/loss": sum(values.values())}, batch_size=size)
 
@@ -244,7 +232,8 @@ class FlowMatching(ComparedWithHeldOut, L.LightningModule, GenerativeModel):
 
     # ---------------------------------------------------------------- sampling
 
-    def sample(
+    @torch.no_grad()
+    def sample_rows(
         self,
         n: int,
         lengths: Tensor | int | None = None,
@@ -252,8 +241,8 @@ class FlowMatching(ComparedWithHeldOut, L.LightningModule, GenerativeModel):
         cadence: Cadence | None = None,
         seed: int | None = None,
         temperature: float = 1.0,
-    ) -> LightCurveBatch:
-        """Draw ``n`` light curves; see ``GenerativeModel.sample``.
+    ) -> LightCurveRows:
+        """As ``sample``, in the rows view.
 
         Args:
             n: Number of objects.
@@ -269,21 +258,7 @@ class FlowMatching(ComparedWithHeldOut, L.LightningModule, GenerativeModel):
         Raises:
             ConfigError: A condition, lengths or a cadence that do not fit.
         """
-        return self.sample_rows(n, lengths, condition, cadence, seed, temperature).to_batch()
-
-    @torch.no_grad()
-    def sample_rows(
-        self,
-        n: int,
-        lengths: Tensor | int | None = None,
-        condition: Mapping[str, Any] | None = None,
-        cadence: Cadence | None = None,
-        seed: int | None = None,
-        temperature: float = 1.0,
-    ) -> LightCurveRows:
-        """As ``sample``, in the rows view."""
-        if not self.bands:
-            raise ConfigError("this generator has not been trained: fit it or load a checkpoint")
+        self.check_trained()
         asked = n, lengths, condition, cadence, seed, temperature
         request = flow_request(self.flow, *asked, self.config["epoch_shift"])
         n_steps, guidance = self.config["n_steps"], self.config["guidance"]
@@ -292,7 +267,6 @@ class FlowMatching(ComparedWithHeldOut, L.LightningModule, GenerativeModel):
     # -------------------------------------------------------------- persistence
 
     def _description(self) -> dict[str, Any]:
-        """What is needed beside settings and tensors to rebuild the model."""
         return {
             "model": type(self).__name__,
             "bands": list(self.bands),
@@ -302,7 +276,6 @@ class FlowMatching(ComparedWithHeldOut, L.LightningModule, GenerativeModel):
         }
 
     def _rebuild(self, found: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
-        """Encoding, conditions, cadences and networks in the sizes of saved tensors."""
         label, numbers = (state[f"flow.conditions.{name}"] for name in ("label", "numbers"))
         epochs = (state[f"flow.epochs.{name}"] for name in ("days", "counts", "t_ref"))
         self.training_sha256 = found["training_sha256"]
@@ -316,27 +289,6 @@ class FlowMatching(ComparedWithHeldOut, L.LightningModule, GenerativeModel):
             )
         )
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what is needed to rebuild the networks."""
-        checkpoint[KEY] = self._description()
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Rebuild everything in the sizes of the checkpoint."""
-        found = checkpoint.get(KEY, {})
-        if found.get("model") != type(self).__name__:
-            holds = found.get("model", "no sntorch generator")
-            raise CheckpointError(f"the checkpoint holds {holds}, not {type(self).__name__}")
-        self._rebuild(found, checkpoint["state_dict"])
-
-    @classmethod
-    def from_checkpoint(cls, path: str | Path, map_location: str = "cpu") -> Self:
-        """A trained model from a checkpoint file, ready to sample.
-
-        Raises:
-            CheckpointError: The file is damaged, missing, or belongs to another model.
-        """
-        return load_model(cls, path, map_location)
-
     def save_pretrained(self, folder: str | Path) -> None:
         """Write the trained model into a folder.
 
@@ -344,10 +296,8 @@ class FlowMatching(ComparedWithHeldOut, L.LightningModule, GenerativeModel):
             ConfigError: It has not been trained.
             DataError: The folder holds something else, or cannot be written.
         """
-        if not self.bands:
-            raise ConfigError("this generator has not been trained: there is nothing to save")
-        target = f"{type(self).__module__}.{type(self).__qualname__}"
-        config = {"_target_": target, "arguments": self.config, **self._description()}
+        self.check_trained()
+        config = {**named(type(self)), "arguments": self.config, **self._description()}
         save_pretrained(folder, config, self.state_dict())
 
     @classmethod
@@ -357,10 +307,7 @@ class FlowMatching(ComparedWithHeldOut, L.LightningModule, GenerativeModel):
         Raises:
             CheckpointError: A missing or damaged file, or the folder of another model.
         """
-        config, tensors = load_pretrained(folder, map_location)
-        target = f"{cls.__module__}.{cls.__qualname__}"
-        if config.get("_target_") != target:
-            raise CheckpointError(f"{folder}: holds {config.get('_target_')}, not {target}")
+        config, tensors = load_pretrained(folder, map_location, cls)
         try:
             model = cls(**config["arguments"])
             model._rebuild(config, tensors)

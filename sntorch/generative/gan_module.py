@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-import lightning as L
 import torch
 from torch import Tensor, nn
 
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.rows import LightCurveRows
-from sntorch.errors import CheckpointError, ConfigError
+from sntorch.errors import ConfigError
 from sntorch.generative.augmentation import DifferentiableAugmentation
-from sntorch.generative.base import Cadence, GenerativeModel
+from sntorch.generative.base import Cadence
 from sntorch.generative.building import build, plain, target_class
-from sntorch.generative.checkpoints import load_model
 from sntorch.generative.encoding import RowEncoding
 from sntorch.generative.losses import AdversarialLoss
 from sntorch.generative.noise import seeded
@@ -24,18 +21,14 @@ from sntorch.generative.prior import ObjectPrior
 from sntorch.generative.sampling import Draws, check_request, chunks, draw
 from sntorch.generative.training import (
     AUGMENT_BELOW,
-    ComparedWithHeldOut,
-    empty_on_any_rank,
-    noise_words,
+    LOG_EVERY,
+    TrainedGenerator,
     warn_of_few,
 )
 from sntorch.nn.ema import AveragedModel
 
-# Logging every step would cost as much as a small network.
-LOG_EVERY = 20
 
-
-class RecurrentGAN(ComparedWithHeldOut, L.LightningModule, GenerativeModel):
+class RecurrentGAN(TrainedGenerator):
     """A generator and a critic that learn from each other; the averaged generator is the one that
     samples.
 
@@ -83,7 +76,6 @@ class RecurrentGAN(ComparedWithHeldOut, L.LightningModule, GenerativeModel):
         n_validation: int = 1000,
     ) -> None:
         super().__init__()
-        self.automatic_optimization = False
         self.config: dict[str, Any] = {
             "generator": plain(generator),
             "critic": plain(critic),
@@ -101,17 +93,9 @@ class RecurrentGAN(ComparedWithHeldOut, L.LightningModule, GenerativeModel):
         }
         self.save_hyperparameters(self.config)
         self.loss = build(self.config["loss"], AdversarialLoss)
-        self.register_buffer("iterations", torch.zeros((), dtype=torch.int64))
         self.augmentation = DifferentiableAugmentation()
-        self.bands: tuple[str, ...] = ()
 
     # ---------------------------------------------------------------- building
-
-    def setup(self, stage: str) -> None:
-        """Fit the encoding on the data module's training objects, unless that has been done."""
-        if not self.bands and stage == "fit":
-            data: Any = self.trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
-            self.fit_encoding(data.train_batch())
 
     def fit_encoding(self, batch: LightCurveBatch) -> None:
         """Fit encoding and length prior on the training objects and build the networks.
@@ -159,9 +143,9 @@ class RecurrentGAN(ComparedWithHeldOut, L.LightningModule, GenerativeModel):
         optimizers = self.optimizers()
         assert isinstance(optimizers, list)
         real, mask = self._encoded(batch)
-        if empty_on_any_rank(self, len(real)):
+        if self.empty_on_any_rank(len(real)):
             return
-        with seeded(self.device, *noise_words(self)):
+        with seeded(self.device, *self.noise_words()):
             first = int(self.iterations) * self.loss.n_critic
             for step in range(first, first + self.loss.n_critic):
                 fake = self._fake(real, mask)
@@ -242,11 +226,7 @@ class RecurrentGAN(ComparedWithHeldOut, L.LightningModule, GenerativeModel):
             "train/generator_loss": generator,
             "train/margin": margin,
         }
-        if not all(bool(v.isfinite()) for v in values.values()):
-            raise ConfigError(
-                f"training diverged after {int(self.iterations)} iterations (a loss is not "
-                f"finite); lower model.learning_rate, now {self.config['learning_rate']}"
-            )
+        self.check_losses(values)
         self.log_dict(values, batch_size=size)
 
     # -------------------------------------------------------------- validation
@@ -256,22 +236,6 @@ class RecurrentGAN(ComparedWithHeldOut, L.LightningModule, GenerativeModel):
         self.keep_held_out(batch)
 
     # ---------------------------------------------------------------- sampling
-
-    def sample(
-        self,
-        n: int,
-        lengths: Tensor | int | None = None,
-        condition: Mapping[str, Any] | None = None,
-        cadence: Cadence | None = None,
-        seed: int | None = None,
-        temperature: float = 1.0,
-    ) -> LightCurveBatch:
-        """Draw ``n`` light curves; see ``GenerativeModel.sample``.
-
-        Raises:
-            ConfigError: A condition (this model has none), lengths or a cadence that do not fit.
-        """
-        return self.sample_rows(n, lengths, condition, cadence, seed, temperature).to_batch()
 
     @torch.no_grad()
     def sample_rows(
@@ -283,9 +247,12 @@ class RecurrentGAN(ComparedWithHeldOut, L.LightningModule, GenerativeModel):
         seed: int | None = None,
         temperature: float = 1.0,
     ) -> LightCurveRows:
-        """As ``sample``, in the rows view and the order in which the network wrote them."""
-        if not self.bands:
-            raise ConfigError("this generator has not been trained: fit it or load a checkpoint")
+        """As ``sample``, in the rows view and the order in which the network wrote them.
+
+        Raises:
+            ConfigError: A condition (this model has none), lengths or a cadence that do not fit.
+        """
+        self.check_trained()
         if cadence not in (None, "generated") and self.config["real_cadence"] == 0:
             raise ConfigError(
                 "this generator was trained with real_cadence=0: it makes its own times only"
@@ -310,35 +277,19 @@ class RecurrentGAN(ComparedWithHeldOut, L.LightningModule, GenerativeModel):
 
     # -------------------------------------------------------------- checkpoints
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what is needed to rebuild the networks."""
-        checkpoint["sntorch"] = {
+    def _description(self) -> dict[str, Any]:
+        return {
             "model": type(self).__name__,
             "bands": list(self.bands),
             "zeropoint": self.encoding.zeropoint,
         }
 
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Rebuild encoding, length prior and networks in the sizes of the checkpoint."""
-        found = checkpoint.get("sntorch", {})
-        if found.get("model") != type(self).__name__:
-            holds = found.get("model", "no sntorch generator")
-            raise CheckpointError(f"the checkpoint holds {holds}, not {type(self).__name__}")
+    def _rebuild(self, found: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
         encoding = build(
             self.config["encoding"],
             RowEncoding,
             bands=found["bands"],
             zeropoint=found["zeropoint"],
         )
-        state = checkpoint["state_dict"]
         prior = ObjectPrior(*(state[f"prior.{name}"] for name in ("counts", "times", "levels")))
         self._assemble(encoding, prior)
-
-    @classmethod
-    def from_checkpoint(cls, path: str | Path, map_location: str = "cpu") -> Self:
-        """A trained model from a checkpoint file, ready to sample.
-
-        Raises:
-            CheckpointError: The file is damaged, missing, or belongs to another model.
-        """
-        return load_model(cls, path, map_location)

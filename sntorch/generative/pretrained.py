@@ -47,12 +47,17 @@ def save_pretrained(
 
 
 def load_pretrained(
-    folder: str | Path, map_location: str = "cpu"
+    folder: str | Path, map_location: str = "cpu", of: type | None = None
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The config and the tensors of a folder.
 
+    Args:
+        folder: Of a model.
+        map_location: Device of the tensors.
+        of: Class that the model has to be of; default: any.
+
     Raises:
-        CheckpointError: A missing or a damaged file.
+        CheckpointError: A missing or a damaged file, or a model of another class.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -70,7 +75,15 @@ def load_pretrained(
         raise CheckpointError(f"{folder}: damaged ({type(error).__name__}: {error})") from error
     if not isinstance(config, dict):
         raise CheckpointError(f"{folder / CONFIG}: a JSON object is accepted, not a list or value")
+    found = config.get("_target_")
+    if of is not None and found != named(of)["_target_"]:
+        raise CheckpointError(f"{folder}: holds {found}, not {named(of)['_target_']}")
     return config, tensors
+
+
+def named(cls: type) -> dict[str, str]:
+    """The class of a model as its config says it."""
+    return {"_target_": f"{cls.__module__}.{cls.__qualname__}"}
 
 
 def open_pretrained(folder: str | Path, map_location: str = "cpu") -> GenerativeModel:

@@ -13,7 +13,6 @@ from sntorch.errors import CheckpointError, ConfigError
 from sntorch.generative import Generator
 from sntorch.generative.evaluate import impossible, quick_metrics
 from sntorch.generative.gan_module import RecurrentGAN
-from sntorch.generative.training import noise_words
 from sntorch.testing import GenerativeModelContract
 
 
@@ -320,7 +319,7 @@ def test_the_cause_of_a_refused_checkpoint_is_kept(tmp_path):
 
 def test_ranks_have_noise_of_their_own(monkeypatch):
     model = recurrent()
-    alone = noise_words(model)
+    alone = model.noise_words()
     for rank in (0, 1, 2):
         monkeypatch.setattr(RecurrentGAN, "global_rank", rank)
-        assert (noise_words(model) == alone) == (rank == 0)
+        assert (model.noise_words() == alone) == (rank == 0)

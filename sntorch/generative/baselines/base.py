@@ -27,6 +27,7 @@ from sntorch.generative.noise import mix
 from sntorch.generative.pretrained import (
     batch_tensors,
     load_pretrained,
+    named,
     save_pretrained,
     training_sha256,
 )
@@ -223,7 +224,7 @@ class Baseline(GenerativeModel):
         """
         known = self.training
         config = {
-            "_target_": f"{type(self).__module__}.{type(self).__qualname__}",
+            **named(type(self)),
             "arguments": self.arguments,
             "bands": list(known.bands),
             "classes": list(known.classes),
@@ -247,10 +248,7 @@ class Baseline(GenerativeModel):
         Raises:
             CheckpointError: A missing or damaged file, or the folder of another model.
         """
-        config, tensors = load_pretrained(folder, map_location)
-        target = f"{cls.__module__}.{cls.__qualname__}"
-        if config.get("_target_") != target:
-            raise CheckpointError(f"{folder}: holds {config.get('_target_')}, not {target}")
+        config, tensors = load_pretrained(folder, map_location, cls)
         try:
             model = cls(**config["arguments"])
             columns = {f.name: tensors.get(f"training.{f.name}") for f in fields(LightCurveBatch)}
