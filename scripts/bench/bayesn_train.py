@@ -165,6 +165,13 @@ def t21_rows(folder: Path) -> Iterable[Row]:
             f"rms difference {_rms(mean - truth):.3f} mag, "
             f"largest {float((mean - truth).abs().max()):.3f}; rms z {_rms(z):.2f}",
         )
+    yield Row(
+        PART,
+        "the same: posterior mean of the residuals' variances over those that the reference would "
+        "export, of mean scales and mean factors",
+        "-",
+        ", ".join(f"{day:g} d {low:.2f}-{high:.2f}" for day, low, high in residual_ratios(r)),
+    )
     wall, cpu = r["seconds"]
     met = r["rhat"] < 1.05 and r["rhat_objects"] < 1.05 and wall < 3600
     yield Row(
@@ -179,6 +186,19 @@ def t21_rows(folder: Path) -> Iterable[Row]:
         _yes(met),
     )
     yield from svi_rows(folder, r)
+
+
+def residual_ratios(result: dict[str, Any]) -> Iterable[tuple[float, float, float]]:
+    """Day, and least and largest ratio of the variances of its residuals."""
+    sigma, sd, factor = (
+        torch.tensor(result[k][name], dtype=torch.float64)
+        for k, name in (("mean", "sigma_epsilon"), ("sd", "sigma_epsilon"), ("mean", "l_omega"))
+    )
+    # Rows of every draw's factor have unit length, so the variances are the scales' squares.
+    ratio = (1 + (sd / sigma).square()) / factor.square().sum(-1)
+    days = t21().time_knots.tolist()
+    for day, values in zip(days, ratio.view(len(days), -1), strict=True):
+        yield day, float(values.min()), float(values.max())
 
 
 def svi_rows(folder: Path, nuts: dict[str, Any]) -> Iterable[Row]:

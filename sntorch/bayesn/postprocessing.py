@@ -10,8 +10,8 @@ scale nearly so. As the reference (bayesn 0.4.0) does:
 - the model is the posterior means.
 
 Deviation: the reference's Cholesky factor is diag(mean σ_ε) · mean(L_Ω). Rows of a mean of such
-factors are shorter than 1 (the later ones down to a square of 0.35 for the 157 SNe of T21), which
-halves or thirds the variances of late residuals. Here L_Σ is the factor of the posterior mean of
+factors are shorter than 1, the later ones most: for the 157 SNe of T21 the variances of residuals
+at 40 days are two to three times too small. Here L_Σ is the factor of the posterior mean of
 the covariance, which is that of a new supernova's residuals.
 
 Extension: knots that do not reach 6200 Å, 0 d or 10 d, see ``_decline_at``.
