@@ -19,7 +19,9 @@ NO_BENCH = {
     "gpu.py",
     "gpu_training.py",
     "foundation.py",
+    "generative_samples.py",
     "reference_bayesn.py",
+    "training_clock.py",
     "training_jobs.py",
 }
 

@@ -172,15 +172,19 @@ class Conditions(nn.Module):
         low, high = _range(known)
         return self.label.cpu()[picked], (mean + moved).clamp(low, high)
 
-    def similar(self, label: Tensor, numbers: Tensor, share: Tensor, members: Tensor) -> Tensor:
-        """A training object like each of those described, one of the tenth nearest, shape (B,).
+    def similar(self, label: Tensor, numbers: Tensor, members: Tensor) -> list[Tensor]:
+        """Training objects like each of those described: the nearest tenth of its class.
 
         Args:
             label: Classes, shape (B,).
             numbers: Numbers, shape (B, P).
-            share: Which of the nearest to take, from 0 to below 1, shape (B,).
-            members: Training objects to choose from.
+            members: Training objects to choose from, shape (N,).
+
+        Returns:
+            For each object, those like it, nearest first; all members where nothing is asked for.
         """
+        if not self.names:
+            return [members] * len(label)
         mean, scale = (m.cpu() for m in self._moments())
         ours, theirs = (
             ((x - mean) / scale).nan_to_num() for x in (numbers, self.numbers.cpu()[members])
@@ -192,8 +196,7 @@ class Conditions(nn.Module):
         count = min(max(FEWEST_SIMILAR, len(members) // 10), len(members))
         near = distance.argsort(dim=1, stable=True)[:, :count]
         usable = distance.gather(1, near).isfinite().sum(1).clamp(min=1)
-        place = (share * usable).long().clamp(max=count - 1)
-        return members[near.gather(1, place[:, None])[:, 0]]
+        return [members[own[:n]] for own, n in zip(near, usable.tolist(), strict=True)]
 
     def replaced(
         self, label: Tensor, numbers: Tensor, asked: Mapping[str, Tensor]

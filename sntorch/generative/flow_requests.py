@@ -137,8 +137,9 @@ def draw_objects(request: FlowRequest, flow: LightCurveFlow, index: Tensor) -> F
     noise = [object_noise(request.seed, i, *sizes) for i in index.tolist()]
     objects = torch.stack([latent for latent, _ in noise])
     steps = torch.stack([step for _, step in noise]).unflatten(-1, (n_bands, N_STEP_NOISE))
-    picked, label, numbers = _properties(request, flow, index, objects)
-    days, mask, t_ref = _epochs(request, flow.epochs, index, picked)
+    alike, label, numbers = _properties(request, flow, index, objects)
+    share = torch.special.ndtr(objects[:, 2])
+    days, mask, t_ref = _epochs(request, flow.epochs, index, alike, share)
     shift = request.epoch_shift * objects[:, 1].double()
     return FlowDraws(
         objects[:, 0] * request.temperature,
@@ -153,42 +154,61 @@ def draw_objects(request: FlowRequest, flow: LightCurveFlow, index: Tensor) -> F
 
 def _properties(
     request: FlowRequest, flow: LightCurveFlow, index: Tensor, objects: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Whose epochs an object gets (B,), its class (B,) and numbers (B, P).
-
-    Epochs go with the properties (a distant supernova is detected for a shorter time), so they are
-    those of a similar training object; of another one than the properties, or both together would
-    name an object that the networks have seen.
-    """
+) -> tuple[list[Tensor], Tensor, Tensor]:
+    """Training objects that each one is like, its class (B,) and numbers (B, P)."""
     places = [balanced(request.seed, i, len(request.members)) for i in index.tolist()]
     picked = request.members[torch.tensor(places)]
     drawn = flow.conditions.draw(picked, objects[:, N_OBJECT_NOISE:], request.members)
     asked = {name: values[index] for name, values in request.asked.items()}
     label, numbers = flow.conditions.replaced(*drawn, asked)
-    if flow.conditions.names:
-        share = torch.special.ndtr(objects[:, 2])
-        picked = flow.conditions.similar(label, numbers, share, request.members)
-    return picked, label, numbers
+    return flow.conditions.similar(label, numbers, request.members), label, numbers
 
 
 def _epochs(
-    request: FlowRequest, prior: EpochPrior, index: Tensor, picked: Tensor
+    request: FlowRequest, prior: EpochPrior, index: Tensor, alike: list[Tensor], share: Tensor
 ) -> tuple[Tensor | None, Tensor, Tensor]:
-    """Phases, where they are imposed, the mask of the observations, and reference times."""
+    """Phases, where they are imposed, the mask of the observations, and reference times.
+
+    Epochs go with the properties (a distant supernova is detected for a shorter time), so they are
+    those of similar training objects; of others than the properties, or both together would name
+    an object that the networks have seen.
+    """
+    picked = _picked(alike, share)
     if request.given is not None:
         prior, picked = request.given, index % len(request.given)
-    t_ref = prior.t_ref.cpu()[picked]
-    counts = prior.counts.cpu()[picked] if request.counts is None else request.counts[index]
-    mask = mask_from_counts(counts, request.n_steps)
-    if request.generated:
-        return None, mask, t_ref
-    if request.counts is None:
-        return _padded(prior.days.cpu()[picked], request.n_steps), mask, t_ref
-    days = [
-        prior.combined(int(member), count, torch.Generator().manual_seed(mix(request.seed, i, 1)))
-        for i, member, count in zip(index.tolist(), picked, counts, strict=True)
+    t_ref, counts = prior.t_ref.cpu()[picked], prior.counts.cpu()[picked]
+    if request.counts is not None:
+        counts = request.counts[index]
+    if request.generated or request.given is not None:
+        days = None if request.generated else _padded(prior.days.cpu()[picked], request.n_steps)
+        return days, mask_from_counts(counts, request.n_steps), t_ref
+    streams = (torch.Generator().manual_seed(mix(request.seed, i, 1)) for i in index.tolist())
+    epochs = [
+        prior.spliced(member, near, stream)
+        if request.counts is None
+        else prior.combined(member, count, stream)
+        for member, near, count, stream in zip(
+            picked.tolist(), alike, counts, streams, strict=True
+        )
     ]
-    return torch.stack([_padded(d[None], request.n_steps)[0] for d in days]), mask, t_ref
+    return *_stacked(epochs, request.n_steps), t_ref
+
+
+def _picked(alike: list[Tensor], share: Tensor) -> Tensor:
+    """One of the training objects that each object is like, shape (B,)."""
+    places = [min(int(s * len(a)), len(a) - 1) for s, a in zip(share, alike, strict=True)]
+    return torch.stack([own[place] for own, place in zip(alike, places, strict=True)])
+
+
+def _stacked(epochs: list[list[Tensor]], n_steps: int) -> tuple[Tensor, Tensor]:
+    """Days of each object and band as phases (B, L, F), 0 where padded, and their mask."""
+    counts = torch.tensor([[len(days) for days in bands] for bands in epochs])
+    mask = mask_from_counts(counts, n_steps)
+    days = torch.zeros(mask.shape, dtype=torch.float64)
+    for own, bands in zip(days, epochs, strict=True):
+        for f, values in enumerate(bands):
+            own[: len(values), f] = values
+    return days, mask
 
 
 def _padded(days: Tensor, n_steps: int) -> Tensor:
