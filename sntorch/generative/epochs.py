@@ -17,6 +17,8 @@ from sntorch.generative.splicing import spliced
 # Days by which the second half of a spliced cadence may be moved, and pairs that are tried.
 LARGEST_SHIFT = 5.0
 TRIES = 8
+# Which part of its nights the first object gives; all or none of them would be a copy.
+SHARES = (0.25, 0.75)
 
 
 class EpochPrior(nn.Module):
@@ -70,7 +72,7 @@ class EpochPrior(nn.Module):
         own = self.epochs_of(member)
         for _ in range(TRIES):
             place = int(torch.randint(len(partners), (), generator=generator))
-            share = float(torch.rand((), generator=generator))
+            share = float(torch.empty(()).uniform_(*SHARES, generator=generator))
             found = spliced(own, self.epochs_of(int(partners[place])), share, LARGEST_SHIFT)
             if found is None:
                 continue
