@@ -5,7 +5,7 @@ Letters in shapes: ``N`` training objects, ``L`` steps, ``F`` bands.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import chain, cycle
 
 import torch
@@ -44,6 +44,11 @@ class EpochPrior(nn.Module):
         self.register_buffer("days", days.double())
         self.register_buffer("counts", counts.long())
         self.register_buffer("t_ref", t_ref.double())
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Tensor], prefix: str) -> EpochPrior:
+        """The cadences in saved tensors whose names start with ``prefix``."""
+        return cls(*(state[prefix + name] for name in ("days", "counts", "t_ref")))
 
     def __len__(self) -> int:
         return len(self.counts)

@@ -261,14 +261,14 @@ def test_checkpoint_alone_gives_the_same_samples(tmp_path):
 
 
 def test_each_kind_of_checkpoint_is_opened_as_what_it_is(tmp_path):
-    for name, model in (("FlowMatching", flow()), ("RecurrentGAN", recurrent())):
+    for name, model in (("FlowMatching", flow()), ("LightCurveGAN", recurrent())):
         run = trainer(1)
         run.fit(model, served(population(40)))
         run.save_checkpoint(tmp_path / f"{name}.ckpt", weights_only=False)
         opened = Generator.from_pretrained(tmp_path / f"{name}.ckpt").model
         assert type(opened).__name__ == name
     with pytest.raises(CheckpointError, match="a FlowMatching checkpoint is accepted"):
-        FlowMatching.from_checkpoint(tmp_path / "RecurrentGAN.ckpt")
+        FlowMatching.from_checkpoint(tmp_path / "LightCurveGAN.ckpt")
 
 
 def test_damaged_folders_are_refused(tmp_path):
