@@ -6,9 +6,10 @@ PLAsTiCC's training set, each among its other supernovae; ``osc``: real SNe of r
 command goes on where it was stopped, and later arms are added to the repetitions that there are.
 Nothing is tuned on the test objects.
 
-A generator of your own is one line in ``augmentation_arms.py``. One that was trained elsewhere is
-``--checkpoint NAME=PATH`` with ``{n}`` and ``{repetition}`` in the path;
-``--training-sets FOLDER`` writes the objects to train it on.
+A generator of your own is one line in ``augmentation_arms.py``; ``--train flow`` trains one on the
+spot, see ``trained_arms.py``. One that was trained elsewhere is ``--checkpoint NAME=PATH`` with
+``{n}`` and ``{repetition}`` in the path; ``--training-sets FOLDER`` writes the objects to train it
+on.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
-from augmentation_arms import BASELINES, arms_with
+from augmentation_arms import BASELINES, arms_with, checkpoint_arm
 from augmentation_folds import osc_lines
 from augmentation_results import Results, Store, bench_rows, draw, lines, markdown_table
 from augmentation_targets import (
@@ -34,8 +35,9 @@ from augmentation_targets import (
     simulated_target,
 )
 from table import Row, markdown
+from trained_arms import NAMES, SECONDS, trained_arm
 
-from sntorch.generative.evaluate.augmentation import Arm, Oracle
+from sntorch.generative.evaluate.augmentation import Arm
 
 REPETITIONS, FOLD_REPETITIONS = 10, 3
 COMMAND = "python scripts/bench/augmentation.py"
@@ -86,7 +88,7 @@ def study(
 
 def quick() -> list[Row]:
     """Three repetitions of a small experiment, and the commands for the whole."""
-    target, arms = simulated_target(QUICK), (*BASELINES, Oracle())
+    target, arms = simulated_target(QUICK), arms_with([])
     with tempfile.TemporaryDirectory() as folder:
         found = measure(target, arms, [30], 3, Path(folder))
     cells = lines(found, [arm.name for arm in arms], target.name)
@@ -113,6 +115,14 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--repetitions", type=int)
     parser.add_argument("--folder", type=Path, default=Path("outputs/augmentation"))
     parser.add_argument("--checkpoint", nargs="*", default=[], metavar="NAME=PATH")
+    parser.add_argument("--train", nargs="*", default=[], choices=NAMES, help="trained arms")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        nargs=2,
+        default=SECONDS,
+        help="CPU time of their training, on common objects and in each trial",
+    )
     parser.add_argument("--training-sets", type=Path, metavar="FOLDER")
     return parser.parse_args()
 
@@ -144,12 +154,14 @@ def measured_lines(options: argparse.Namespace, repetitions: int) -> list[dict[s
     """The lines of the table of a target."""
     if options.target == "osc":
         return osc_lines(BASELINES, repetitions, options.folder)
-    arms = arms_with(options.checkpoint)
-    return [
-        line
-        for target in targets(options)
-        for line in study(target, arms, options.n or target.numbers, repetitions, options.folder)
-    ]
+    found: list[dict[str, str]] = []
+    for target in targets(options):
+        named = [checkpoint_arm(text) for text in options.checkpoint]
+        folder = options.folder / "pretrained"
+        named += [trained_arm(k, target.rare, folder, options.seconds) for k in options.train]
+        numbers = options.n or target.numbers
+        found += study(target, arms_with(named), numbers, repetitions, options.folder)
+    return found
 
 
 if __name__ == "__main__":

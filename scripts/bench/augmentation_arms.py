@@ -39,7 +39,12 @@ BASELINES: tuple[Arm, ...] = (
 )
 
 
-def arms_with(checkpoints: Sequence[str]) -> tuple[Arm, ...]:
-    """The standing arms, those named ``NAME=PATH``, and real objects."""
-    named = (text.partition("=") for text in checkpoints)
-    return (*BASELINES, *(Generated(name, checkpoint(path)) for name, _, path in named), Oracle())
+def arms_with(more: Sequence[Arm]) -> tuple[Arm, ...]:
+    """The baselines, more generators, and real objects."""
+    return (*BASELINES, *more, Oracle())
+
+
+def checkpoint_arm(text: str) -> Arm:
+    """The arm that ``NAME=PATH`` names."""
+    name, _, path = text.partition("=")
+    return Generated(name, checkpoint(path))

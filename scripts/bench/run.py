@@ -25,6 +25,8 @@ NO_BENCH = {
     "gpu_training.py",
     "foundation.py",
     "reference_bayesn.py",
+    "trained_arms.py",
+    "training_clock.py",
     "training_jobs.py",
 }
 
