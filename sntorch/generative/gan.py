@@ -31,6 +31,8 @@ from sntorch.nn.rnn import PooledGRU, last_valid
 
 LONGEST = 32.0
 N_WAVES = 4
+# Scale of the logarithm of an object's pace and of its delay, in units of the spread of phases.
+PACE = 0.3
 
 
 class Phases(Protocol):
@@ -38,6 +40,10 @@ class Phases(Protocol):
 
     def phase(self, x: Tensor) -> Tensor:
         """Standardised phases (B, L, F) of encoded rows (B, L, 3F) or of their time columns."""
+        ...
+
+    def departure(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Distance of each flux from the line between its neighbours, in errors (B, L, F)."""
         ...
 
 
@@ -52,7 +58,9 @@ def position(mask: Tensor) -> Tensor:
 class PhaseField(nn.Module):
     """A light curve as a smooth function of phase, one for each object and band.
 
-    Two observations of one night agree but for their noise, however the rows line up.
+    Two observations of one night agree but for their noise, however the rows line up. Time runs
+    at a pace of each object's own, for supernovae decline at different rates, and distant ones
+    more slowly.
 
     Args:
         n_bands: Number of bands F.
@@ -63,6 +71,7 @@ class PhaseField(nn.Module):
     def __init__(self, n_bands: int, n_latent: int, n_hidden: int) -> None:
         super().__init__()
         self.from_latent = nn.Linear(n_latent, 2 * n_hidden)
+        self.clock = nn.Linear(n_latent, 2)
         self.from_phase = nn.Linear(1 + 2 * N_WAVES, n_hidden, bias=False)
         self.from_band = nn.Parameter(torch.randn(n_bands, n_hidden))
         self.hidden = nn.Sequential(
@@ -72,6 +81,8 @@ class PhaseField(nn.Module):
 
     def forward(self, z: Tensor, phase: Tensor) -> Tensor:
         """Values (B, L, F) at standardised phases (B, L, F), for latent noise ``z`` (B, Z)."""
+        pace, delay = self.clock(z)[:, None, None].unbind(-1)
+        phase = phase * (PACE * pace).exp() + PACE * delay
         angle = phase[..., None] * torch.arange(1, N_WAVES + 1, device=phase.device)
         waves = torch.cat([phase[..., None], angle.sin(), angle.cos()], -1)
         scale, shift = self.from_latent(z)[:, None, None].chunk(2, dim=-1)
@@ -172,7 +183,7 @@ class RecurrentCritic(nn.Module):
     ) -> None:
         super().__init__()
         self.colours = colours
-        n_inputs = 10 * n_bands + (3 * (n_bands - 1) if colours else 0)
+        n_inputs = 11 * n_bands + (3 * (n_bands - 1) if colours else 0)
         self.embed = nn.Linear(n_inputs, n_hidden)
         self.gru = PooledGRU(n_hidden, n_hidden)
         self.head = ProjectionHead(self.gru.n_outputs + n_bands, n_condition, n_hidden)
@@ -223,7 +234,9 @@ class ProjectionHead(nn.Module):
 
 
 def critic_features(x: Tensor, mask: Tensor, encoding: Phases, colours: bool = True) -> Tensor:
-    """Rows with phase, first differences, position and colours: shape (B, L, 10 F + 3 (F - 1))."""
+    """Rows with phase, first differences, scatter in units of the errors, position and colours:
+    shape (B, L, 11 F + 3 (F - 1)).
+    """
     time, value, error = x.chunk(3, dim=-1)
     phase = encoding.phase(x)
     both = mask[:, 1:] & mask[:, :-1]
@@ -232,6 +245,7 @@ def critic_features(x: Tensor, mask: Tensor, encoding: Phases, colours: bool = T
     for part in (value, error, phase):
         change = torch.where(both, part.diff(dim=1), 0.0)
         parts.append(nn.functional.pad(change, (0, 0, 1, 0)) * 2)
+    parts.append(encoding.departure(x, mask).asinh() / 2)
     if colours:
         pair = mask[..., 1:] & mask[..., :-1]
         parts += [torch.where(pair, part.diff(dim=-1), 0.0) * 3 for part in (value, phase)]

@@ -163,3 +163,33 @@ class TestMinMaxEncodingContract(RowEncodingContract):
 def test_every_packaged_encoding_is_tested():
     ours = {one for one in RowEncoding.__subclasses__() if one.__module__.startswith("sntorch.")}
     assert ours == {MagnitudeEncoding, MinMaxEncoding}
+
+
+# ------------------------------------------------------------------- departure
+
+
+def fluxes_at(days, flux, error):
+    """One object in one band."""
+    batch = population(40, bands=BANDS[:1])
+    encoding = MagnitudeEncoding.fit(batch)
+    n = len(days)
+    one = batch[[0]].trim()
+    one = one.where(torch.arange(one.mask.shape[1]) < n)
+    one.time[0, :n] = one.t_ref[0] + torch.tensor(days, dtype=torch.float64)
+    one.flux[0, :n] = torch.tensor(flux, dtype=torch.float64)
+    one.flux_err[0, :n] = error
+    return encoding, *encoding.encode(one)
+
+
+def test_fluxes_on_a_line_depart_from_nothing():
+    encoding, x, mask = fluxes_at([-3.0, 1.0, 2.0, 7.0], [70.0, 150.0, 170.0, 270.0], 3.0)
+    assert float(encoding.departure(x, mask).abs().max()) < 0.02
+
+
+def test_a_departure_is_in_units_of_its_error():
+    encoding, x, mask = fluxes_at([0.0, 2.0, 8.0], [100.0, 114.0, 140.0], 3.0)
+    # The line is at 110 there, the difference has an error of 3 (1 + (3/4)² + (1/4)²)^(1/2).
+    expected = 4 / (3 * (1 + 0.75**2 + 0.25**2) ** 0.5)
+    found = encoding.departure(x, mask)[0, :, 0].tolist()
+    assert found[:3] == pytest.approx([0.0, expected, 0.0], abs=0.01)
+    assert found[3:] == [0.0] * (len(found) - 3)

@@ -9,11 +9,15 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.rows import LightCurveRows
 from sntorch.errors import ConfigError, DataError
 from sntorch.generative.base import blank_batch
+
+# Days between the neighbours of an observation, at least.
+SHORTEST_SPAN = 1e-3
 
 
 class RowEncoding(nn.Module, ABC):
@@ -89,6 +93,28 @@ class RowEncoding(nn.Module, ABC):
         Args:
             x: Encoded rows, shape (B, L, 3F), or their first F columns.
         """
+
+    def departure(self, x: Tensor, mask: Tensor) -> Tensor:
+        """How far each flux lies from the line between its two neighbours in its band, in units
+        of the error of that difference; differentiable.
+
+        Args:
+            x: Encoded rows, shape (B, L, 3F).
+            mask: Observations, shape (B, L, F).
+
+        Returns:
+            Shape (B, L, F); 0 where an observation has not two neighbours.
+        """
+        days, flux, flux_err = self._decode(x, mask)
+        before, after = slice(None, -2), slice(2, None)
+        whole = days[:, after] - days[:, before]
+        share = (days[:, 1:-1] - days[:, before]) / whole.clamp(min=SHORTEST_SPAN)
+        line = share * flux[:, after] + (1 - share) * flux[:, before]
+        variance = flux_err.square()
+        spread = share**2 * variance[:, after] + (1 - share) ** 2 * variance[:, before]
+        found = (flux[:, 1:-1] - line) / (variance[:, 1:-1] + spread).sqrt()
+        inside = mask[:, before] & mask[:, 1:-1] & mask[:, after]
+        return pad(torch.where(inside, found, 0.0), (0, 0, 1, 1)).to(x.dtype)
 
     def level(self, x: Tensor, mask: Tensor) -> Tensor:
         """Brightness level of each object, shape (B,): the mean of its encoded values."""
