@@ -12,8 +12,13 @@ from pathlib import Path
 from table import PARTS, Row, markdown
 
 HERE = Path(__file__).parent
-# gpu*.py need a CUDA device; reference_bayesn.py runs in another environment.
+# Parts of other scripts; gpu*.py need a CUDA device; reference_bayesn.py runs in another
+# environment.
 NO_BENCH = {
+    "augmentation_arms.py",
+    "augmentation_folds.py",
+    "augmentation_results.py",
+    "augmentation_targets.py",
     "run.py",
     "table.py",
     "gpu.py",
@@ -21,6 +26,7 @@ NO_BENCH = {
     "foundation.py",
     "generative_samples.py",
     "reference_bayesn.py",
+    "trained_arms.py",
     "training_clock.py",
     "training_jobs.py",
 }

@@ -1,10 +1,10 @@
 """Do generated objects of a rare class help a classifier, and as much as real ones would?
 
 A rare class with n objects stands against a common class with all of its own. An arm adds rare
-objects until both classes are equal; boosted trees learn from the summary features that do not
-tell the cadence, with classes weighted equally, and are scored on a large sample that nobody saw,
-weighted so that the rare class has a small share of it. Accuracy is not reported: it rises with
-any arm, for it moves the threshold.
+objects until both classes are equal, or all real ones that there are; boosted trees learn from the
+summary features that do not tell the cadence, with classes weighted equally, and are scored on a
+large sample that nobody saw, weighted so that the rare class has a small share of it. Accuracy is
+not reported: it rises with any arm, for it moves the threshold.
 
 Settings of the trees are scikit-learn's, but for the share of features that a split looks at,
 without which the seed of the trees would change nothing, and for fewer bins, which makes them four
@@ -14,7 +14,7 @@ times faster for samples of this size.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -42,20 +42,22 @@ class Trial:
 
     Attributes:
         rare: The n rare objects that one has.
-        fresh: As many other real objects as an arm adds.
+        common: The training objects of the common class.
+        fresh: Other real rare objects: as many as an arm adds, or all that there are.
         repetition: Its number.
         seed: Seed of the generator and of the classifier.
     """
 
     rare: Sample
+    common: Sample
     fresh: Sample
     repetition: int
     seed: int
 
     @property
     def n_new(self) -> int:
-        """Number of objects that an arm adds."""
-        return len(self.fresh)
+        """Number of objects that an arm adds: the classes are then equally large."""
+        return len(self.common) - len(self.rare)
 
 
 class Arm(ABC):
@@ -68,7 +70,7 @@ class Arm(ABC):
 
     @abstractmethod
     def extra(self, trial: Trial) -> Sample | None:
-        """``trial.n_new`` rare objects, or None for none."""
+        """``trial.n_new`` rare objects, fewer where there are no more, or None for none."""
 
 
 class Nothing(Arm):
@@ -98,6 +100,7 @@ class Generated(Arm):
     Args:
         name: What the arm is called.
         make: The generator for a trial.
+        condition: What is asked of it, where it knows more than the rare objects.
 
     Example:
         >>> Generated("jitter", lambda trial: Jitter().fit(trial.rare.batch))  # doctest: +SKIP
@@ -105,10 +108,12 @@ class Generated(Arm):
 
     name: str
     make: Callable[[Trial], GenerativeModel]
+    condition: Mapping[str, Any] | None = None
 
     def extra(self, trial: Trial) -> Sample | None:
         """Objects drawn with the seed of the trial."""
-        return Sample.of(self.make(trial).sample(trial.n_new, seed=trial.seed))
+        model = self.make(trial)
+        return Sample.of(model.sample(trial.n_new, condition=self.condition, seed=trial.seed))
 
 
 @dataclass(frozen=True)
@@ -144,21 +149,31 @@ class Benchmark:
         is_rare = (batch.label == batch.classes.index(rare)).numpy()
         ours, others = np.flatnonzero(is_rare), np.flatnonzero(~is_rare)
         n_pool = len(ours) - int(test_share * len(ours))
-        if n_pool < n_common or len(others) <= n_common:
+        if n_pool == len(ours) or len(others) <= n_common:
             raise DataError(
-                f"{len(ours)} rare and {len(others)} common objects: too few for {n_common} of "
-                "each to learn from and others to score on"
+                f"{len(ours)} {rare} and {len(others)} other objects: too few for {n_common} "
+                "others to learn from and some of both to score on"
             )
         parts = (ours[:n_pool], others[:n_common], ours[n_pool:], others[n_common:])
         return cls(*(sample.take(part) for part in parts))
 
     def trial(self, n: int, repetition: int, seed: int = 0) -> Trial:
-        """The rare objects of one repetition; the same for the same numbers."""
+        """The rare objects of one repetition; the same for the same numbers.
+
+        Raises:
+            DataError: Fewer rare objects than that to learn from, or more than common ones.
+        """
+        if not 0 < n <= min(len(self.rare), len(self.common)):
+            raise DataError(
+                f"n = {n}: there are {len(self.rare)} rare objects to learn from, against "
+                f"{len(self.common)} common ones"
+            )
         rng = np.random.default_rng(mix(seed, n, repetition))
         order = rng.permutation(len(self.rare))
         rare, fresh = order[:n], order[n : len(self.common)]
         own = mix(seed, n, repetition, 1) % WORD
-        return Trial(self.rare.take(rare), self.rare.take(fresh), repetition, own)
+        parts = self.rare.take(rare), self.common, self.rare.take(fresh)
+        return Trial(*parts, repetition, own)
 
     def score(self, arm: Arm, trial: Trial) -> dict[str, float]:
         """Train with what the arm adds, and score.
@@ -168,45 +183,58 @@ class Benchmark:
         """
         from sklearn.metrics import roc_auc_score
 
-        extra = arm.extra(trial)
-        parts = [self.common, trial.rare, *([extra] if extra is not None else [])]
-        label = np.repeat([0, 1], [len(self.common), sum(map(len, parts[1:]))])
-        test = np.concatenate([self._matrix(self.test_common), self._matrix(self.test_rare)])
         truth = np.repeat([0, 1], [len(self.test_common), len(self.test_rare)])
-        train = np.concatenate([self._matrix(part) for part in parts])
-        found = _probability(train, label, test, trial.seed)
+        found = learned(arm, trial)([self.test_common, self.test_rare])
         return {
             "ap": average_precision(truth, found),
             "auc": float(roc_auc_score(truth, found)),
         }
 
-    def _matrix(self, sample: Sample) -> Array:
-        names = without_cadence(self.common.features)
-        return np.stack([sample.features[name] for name in names], axis=1)
+
+def learned(arm: Arm, trial: Trial) -> Callable[[Sequence[Sample]], Array]:
+    """A classifier that learned from the objects of a trial and those that an arm adds.
+
+    Returns:
+        A function from samples to the probability that their objects are rare, shape (N,).
+    """
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    extra = arm.extra(trial)
+    parts = [trial.common, trial.rare, *([extra] if extra is not None else [])]
+    names = without_cadence(trial.common.features)
+    train = _matrix(parts, names)
+    label = np.repeat([0, 1], [len(trial.common), len(train) - len(trial.common)])
+    # A feature that no object has carries nothing, and the binning warns of it.
+    known = np.isfinite(train).any(0)
+    trees = HistGradientBoostingClassifier(
+        class_weight="balanced", max_features=FEATURE_SHARE, max_bins=BINS, random_state=trial.seed
+    )
+    trees.fit(train[:, known], label)
+    return lambda samples: trees.predict_proba(_matrix(samples, names)[:, known])[:, 1]
 
 
-def average_precision(truth: NDArray[np.int64], score: Array, share: float = SHARE) -> float:
+def average_precision(
+    truth: NDArray[np.int64],
+    score: Array,
+    share: float = SHARE,
+    times: NDArray[np.int64] | None = None,
+) -> float:
     """Average precision in a population where the rare class has a given share.
 
     Args:
         truth: 1 for the rare class, 0 for the common one, shape (N,).
         score: Larger for objects that are more likely rare, shape (N,).
         share: Share of rare objects in the population.
+        times: How often each object counts, shape (N,); default: once.
     """
     from sklearn.metrics import average_precision_score
 
-    n_rare = truth.sum()
-    weight = np.where(truth == 1, share / n_rare, (1 - share) / (len(truth) - n_rare))
+    times = np.ones_like(truth) if times is None else times
+    n_rare = times[truth == 1].sum()
+    weight = times * np.where(truth == 1, share / n_rare, (1 - share) / (times.sum() - n_rare))
     return float(average_precision_score(truth, score, sample_weight=weight))
 
 
-def _probability(train: Array, label: NDArray[Any], test: Array, seed: int) -> Array:
-    """Probability of the rare class, shape (N,)."""
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    trees = HistGradientBoostingClassifier(
-        class_weight="balanced", max_features=FEATURE_SHARE, max_bins=BINS, random_state=seed
-    )
-    # A feature that no object has carries nothing, and the binning warns of it.
-    known = np.isfinite(train).any(0)
-    return trees.fit(train[:, known], label).predict_proba(test[:, known])[:, 1]
+def _matrix(samples: Sequence[Sample], names: Sequence[str]) -> Array:
+    """Features of all objects of the samples, shape (N, D)."""
+    return np.concatenate([np.stack([s.features[k] for k in names], axis=1) for s in samples])

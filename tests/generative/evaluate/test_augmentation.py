@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import average_precision_score
+from two_classes import labelled
 
 from sntorch.data.batch import concatenate
 from sntorch.errors import DataError
@@ -19,23 +20,8 @@ from sntorch.generative.evaluate.augmentation import (
     Oracle,
     average_precision,
 )
-from sntorch.testing import example_batch
 
 JITTER = Generated("jitter", lambda trial: Jitter().fit(trial.rare.batch))
-
-
-def labelled(n, label, seed, scale):
-    """Objects of one class; the bands' fluxes differ by a factor that tells the class."""
-    batch = example_batch(n, seed=seed)
-    factor = torch.tensor([1.0, scale, scale**2], dtype=torch.float64)[batch.band]
-    names = [f"{label}_{name}" for name in batch.object_id]
-    return replace(
-        batch,
-        flux=batch.flux * factor,
-        label=torch.full((n,), label),
-        classes=("II", "Ia"),
-        object_id=names,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +29,14 @@ def benchmark():
     batch = concatenate([labelled(160, 1, 1, 1.15), labelled(160, 0, 2, 1.0)])
     order = torch.from_numpy(np.random.default_rng(0).permutation(len(batch)))
     return Benchmark.of(batch[order], "Ia", n_common=80)
+
+
+def test_an_object_counted_twice_is_as_two():
+    rng = np.random.default_rng(1)
+    truth, times = np.repeat([1, 0], [10, 30]), rng.integers(0, 3, 40)
+    score = np.round(rng.normal(truth, 1.0), 1)
+    again = average_precision(np.repeat(truth, times), np.repeat(score, times))
+    assert average_precision(truth, score, times=times) == pytest.approx(again, rel=1e-12)
 
 
 @pytest.mark.parametrize("times", [1, 7])
@@ -98,7 +92,29 @@ def test_a_generator_is_an_arm_and_a_seed_gives_the_same_scores(benchmark):
     assert len(extra) == trial.n_new
 
 
-def test_too_few_objects_are_refused():
-    batch = concatenate([labelled(20, 1, 1, 1.1), labelled(40, 0, 2, 1.0)])
-    with pytest.raises(DataError, match="20 rare and 40 common objects: too few for 30"):
-        Benchmark.of(batch, "Ia", n_common=30)
+def test_of_few_real_objects_the_oracle_adds_what_there_is():
+    batch = concatenate([labelled(20, 1, 1, 1.1), labelled(60, 0, 2, 1.0)])
+    trial = Benchmark.of(batch, "Ia", n_common=40).trial(6, 0)
+    assert len(trial.fresh) == 4
+    assert trial.n_new == 34
+    assert not set(trial.fresh.batch.object_id) & set(trial.rare.batch.object_id)
+
+
+def test_a_generator_of_several_classes_is_asked_for_the_rare_one(benchmark):
+    trial = benchmark.trial(6, 0)
+    both = Jitter().fit(concatenate([trial.rare.batch, trial.common.batch[:20]]))
+    extra = Generated("both", lambda _: both, {"type": "Ia"}).extra(trial)
+    assert extra is not None
+    assert set(extra.batch.label.tolist()) == {1}
+
+
+@pytest.mark.parametrize(("n_rare", "n_other", "n_common"), [(1, 40, 30), (20, 30, 30)])
+def test_too_few_objects_are_refused(n_rare, n_other, n_common):
+    batch = concatenate([labelled(n_rare, 1, 1, 1.1), labelled(n_other, 0, 2, 1.0)])
+    with pytest.raises(DataError, match=f"{n_rare} Ia and {n_other} other objects: too few"):
+        Benchmark.of(batch, "Ia", n_common)
+
+
+def test_more_objects_than_there_are_cannot_be_asked_for(benchmark):
+    with pytest.raises(DataError, match="n = 81: there are 80 rare objects"):
+        benchmark.trial(81, 0)

@@ -1,0 +1,89 @@
+"""The augmentation experiment on real SNe of rare types, each left out once.
+
+Ten or fewer objects of a type leave none for a test sample, so classifiers are scored on what was
+left out of their training (``sntorch.generative.evaluate.augmentation_folds``). Results describe
+these objects; with so few, intervals over objects are as wide as they are, and a type of which
+leaving one out leaves fewer objects than any generator takes is named and not run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from augmentation_results import Store, signed
+from augmentation_targets import (
+    FEWEST_DETECTIONS,
+    MERGED_BANDS,
+    OSC_PHASES,
+    OSC_RARE,
+    SEED,
+    open_supernova_catalog,
+)
+
+from sntorch.generative.baselines.training_set import FEWEST
+from sntorch.generative.evaluate.augmentation import Arm
+from sntorch.generative.evaluate.augmentation_folds import LeaveOut, precision, precision_gain
+from sntorch.generative.evaluate.samples import Sample
+
+COLUMNS = ("target", "n", "arm", "AP", "against none", "against jitter")
+
+
+def osc_lines(arms: Sequence[Arm], repetitions: int, folder: Path) -> list[dict[str, str]]:
+    """The cells of ``COLUMNS`` for each type and arm."""
+    batch = open_supernova_catalog()
+    sample = Sample.of(batch)
+    found: list[dict[str, str]] = []
+    for rare in OSC_RARE:
+        is_rare = (batch.label == batch.classes.index(rare)).numpy()
+        if is_rare.sum() <= FEWEST:
+            found.append(_not_run(rare, int(is_rare.sum())))
+            continue
+        parts = (sample.take(np.flatnonzero(part)) for part in (is_rare, ~is_rare))
+        experiment = LeaveOut(*parts)
+        place = folder / f"osc_{rare}"
+        found += _lines(rare, experiment, _scores(rare, experiment, arms, repetitions, place))
+    return found
+
+
+def _scores(
+    rare: str, experiment: LeaveOut, arms: Sequence[Arm], repetitions: int, folder: Path
+) -> dict[str, np.ndarray]:
+    """Probabilities (R, N) by arm."""
+    n = len(experiment.rare)
+    settings = {
+        "sample": "osc_2010_2014",
+        "rare": rare,
+        "seed": SEED,
+        "bands": list(MERGED_BANDS),
+        "phases": list(OSC_PHASES),
+        "detections": FEWEST_DETECTIONS,
+    }
+    store, known = Store(folder, settings), []
+    for repetition in range(repetitions):
+        known.append(store.load(n, repetition))
+        for arm in arms:
+            if arm.name not in known[-1]:
+                scores = experiment.probabilities(arm, repetition, SEED)
+                known[-1][arm.name] = scores.tolist()
+                store.save(n, repetition, known[-1])
+    return {arm.name: np.array([each[arm.name] for each in known]) for arm in arms}
+
+
+def _lines(rare: str, experiment: LeaveOut, scores: dict[str, np.ndarray]) -> list[dict[str, str]]:
+    truth, number = experiment.truth, f"{len(experiment.rare)} of {len(experiment.truth)}"
+    found = []
+    for arm, own in scores.items():
+        against = [
+            "" if arm in out else signed(precision_gain(truth, own, scores[other]))
+            for other, out in (("none", ("none",)), ("jitter", ("none", "jitter")))
+        ]
+        cells = (f"osc {rare}", number, arm, str(precision(truth, own)), *against)
+        found.append(dict(zip(COLUMNS, cells, strict=True)))
+    return found
+
+
+def _not_run(rare: str, n: int) -> dict[str, str]:
+    why = f"not run: leaving one out leaves {n - 1}, and generators take {FEWEST} or more"
+    return dict(zip(COLUMNS, (f"osc {rare}", str(n), why, "", "", ""), strict=True))
