@@ -42,6 +42,7 @@ def evaluate(cfg: DictConfig, output: Path) -> dict[str, Any]:
     from sntorch.callbacks.figures import diagnostic_figures, generator_figures
     from sntorch.generative.base import find_checkpoint
     from sntorch.generative.evaluate import evaluate_generator
+    from sntorch.generative.pretrained import model_sha256
 
     checkpoint = find_checkpoint(cfg.ckpt)
     data = training_data(checkpoint, cfg.files, cfg.trust)
@@ -61,6 +62,7 @@ def evaluate(cfg: DictConfig, output: Path) -> dict[str, Any]:
         n_resamples=cfg.bootstrap,
         thorough=cfg.thorough,
     )
+    metrics["model_sha256"] = model_sha256(checkpoint)
     figures = generator_figures(generated, held_out)
     figures |= diagnostic_figures(generated, held_out, cfg.seed)
     write_report(output, metrics, figures, str(checkpoint))

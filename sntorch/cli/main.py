@@ -17,6 +17,7 @@ VERBS = {
     "fit": "posteriors of SNe Ia with BayeSN: files=… model=bayesn/t21 sampler=nuts",
     "train-bayesn": "learn a BayeSN model or population: experiment=t21 files=… headers=…",
     "evaluate": "score a generator on held-out light curves: task=generator ckpt=…",
+    "publish": "a trained generator as a folder with a model card: ckpt=… metrics=… out=…",
     "data": "list, fetch and convert light curves: data list",
     "config": "copy the packaged configs to a folder, or print a composed one",
 }

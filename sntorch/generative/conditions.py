@@ -111,6 +111,16 @@ class Conditions(nn.Module):
         return [name for name in self.names if name != TYPE]
 
     @property
+    def present(self) -> list[str]:
+        """The classes that training objects have."""
+        return [self.classes[k] for k in self.label.unique().tolist() if k >= 0]
+
+    @property
+    def range(self) -> tuple[Tensor, Tensor]:
+        """Lowest and highest number of the training objects, each of shape (P,), on the CPU."""
+        return _range(self.numbers.cpu())
+
+    @property
     def n_codes(self) -> int:
         """Numbers M of an encoded condition."""
         return (len(self.classes) + 1) * self.has_type + 2 * len(self.number_names)
@@ -210,10 +220,10 @@ class Conditions(nn.Module):
             members: Training objects whose spread sets its width.
         """
         known = self.numbers.cpu()
+        low, high = self.range
         width = len(members) ** (-1 / 3)
         mean, spread = _moments(known[members])
         moved = (known[picked] - mean + width * spread * noise) / (1 + width**2) ** 0.5
-        low, high = _range(known)
         return self.label.cpu()[picked], (mean + moved).clamp(low, high)
 
     def similar(self, label: Tensor, numbers: Tensor, members: Tensor) -> list[Tensor]:
@@ -274,10 +284,10 @@ class Conditions(nn.Module):
         return self.classes.index(kind)
 
     def _known_types(self) -> str:
-        return ", ".join(self.classes[k] for k in self.label.unique().tolist() if k >= 0)
+        return ", ".join(self.present)
 
     def _check_range(self, name: str, values: Tensor) -> None:
-        low, high = (edge[self.number_names.index(name)] for edge in _range(self.numbers.cpu()))
+        low, high = (edge[self.number_names.index(name)] for edge in self.range)
         outside = values[(values < low) | (values > high)]
         if len(outside):
             raise ConfigError(

@@ -274,7 +274,7 @@ class LightCurveFlow(nn.Module):
         return torch.cat([phase[..., None], sinusoids(phase, 8.0, 0.25, N_PHASE_FREQUENCIES)], -1)
 
     def _epoch_features(self, layout: TokenLayout) -> Tensor:
-        longest = self.epochs.counts.max()
         length = layout.counts.gather(1, layout.band)
         place = layout.step / length.clamp(min=1)
-        return torch.stack([place, length / longest, (layout.step == 0).float()], -1)
+        share = length / self.epoch_space.longest
+        return torch.stack([place, share, (layout.step == 0).float()], -1)

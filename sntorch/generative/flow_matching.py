@@ -80,6 +80,7 @@ class FlowMatching(TrainedGenerator):
 
     TRAINED = "networks", "average"
     SAME = "network", "conditions", "learn_epochs"
+    WHAT = "A flow from noise to photometry at given epochs or at those of training objects"
     networks: Any
 
     def __init__(

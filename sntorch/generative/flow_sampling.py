@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from sntorch.data.rows import LightCurveRows
+from sntorch.generative.draws import Draws, sample_objects
 from sntorch.generative.flow import LightCurveFlow, Networks
-from sntorch.generative.requests import Draws, Request, sample_objects
+from sntorch.generative.requests import Request
 from sntorch.generative.tokens import TokenLayout
 
 # The level of an object; value, error and time of each observation.

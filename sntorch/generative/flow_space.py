@@ -74,21 +74,24 @@ class EpochSpace(nn.Module):
     """First phase and logarithms of the increments within a band: sorted whatever a flow writes.
 
     Each is standardised with one mean and scale for all bands, which keeps visits of several bands
-    together.
+    together. ``longest`` is the largest number of observations in one band.
     """
 
     first: Tensor
     gap: Tensor
+    longest: Tensor
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("first", torch.tensor([0.0, 1.0], dtype=torch.float64))
         self.register_buffer("gap", torch.tensor([0.0, 1.0], dtype=torch.float64))
+        self.register_buffer("longest", torch.ones(()))
 
     def fit(self, days: Tensor, mask: Tensor) -> None:
         """Fit to the phases of training objects, shape (B, L, F)."""
         moments(days[:, :1], mask[:, :1], out=self.first)
         moments(_log_gaps(days), mask[:, 1:], out=self.gap)
+        self.longest.copy_(mask.sum(1).max())
 
     def forward(self, days: Tensor) -> Tensor:
         """Codes of phases, shape (B, L, F)."""

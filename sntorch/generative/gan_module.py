@@ -18,18 +18,14 @@ from sntorch.generative.augmentation import DifferentiableAugmentation
 from sntorch.generative.base import Cadence, Seed
 from sntorch.generative.building import build, plain, target_class
 from sntorch.generative.conditions import Conditions
+from sntorch.generative.draws import Draws, sample_objects
 from sntorch.generative.encoding import RowEncoding
 from sntorch.generative.encoding.base import phase_of, usable_objects, usable_rows
 from sntorch.generative.epochs import EpochPrior
 from sntorch.generative.levels import LevelPrior
 from sntorch.generative.losses import AdversarialLoss, Score
 from sntorch.generative.noise import seeded
-from sntorch.generative.requests import (
-    Draws,
-    TrainingObjects,
-    check_request,
-    sample_objects,
-)
+from sntorch.generative.requests import TrainingObjects, check_request
 from sntorch.generative.training import (
     AUGMENT_BELOW,
     LOG_EVERY,
@@ -102,6 +98,7 @@ class LightCurveGAN(TrainedGenerator):
 
     TRAINED = "generator", "critic", "average"
     SAME = "generator", "critic", "encoding", "conditions", "impose_level", "measurement"
+    WHAT = "A generative adversarial network that makes photometry and, unless given, epochs"
     generator: Any
     critic: Any
 

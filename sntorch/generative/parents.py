@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,9 @@ from sntorch.errors import CheckpointError, ConfigError
 from sntorch.generative.base import GenerativeModel, Generator, find_checkpoint
 from sntorch.generative.baselines import Baseline
 from sntorch.generative.building import build, plain
-from sntorch.generative.pretrained import CONFIG, WEIGHTS, is_pretrained
+from sntorch.generative.pretrained import is_pretrained, model_sha256
+from sntorch.generative.training import TrainedGenerator
+from sntorch.generative.training_facts import class_counts
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,8 @@ def trained_before(path: str | Path, classes: Sequence[str]) -> Choose:
     """The generator in a checkpoint or folder.
 
     Args:
-        path: A network's checkpoint or run, which is taken to be of the one class to fill up, or
-            the folder of a baseline, which knows its classes.
+        path: A checkpoint, a run or a folder. A network without the condition ``type`` is taken
+            to be of the one class to fill up; others know their classes.
         classes: The classes to fill up.
 
     Raises:
@@ -76,7 +77,7 @@ def trained_before(path: str | Path, classes: Sequence[str]) -> Choose:
     """
     found = Path(path) if is_pretrained(path) else find_checkpoint(path)
     model = Generator.from_pretrained(found).model
-    name = f"{type(model).__name__} {found.name} sha256:{sha256(found)}"
+    name = f"{type(model).__name__} {found.name} sha256:{model_sha256(found)}"
     known = _classes(model)
     strange = sorted(set(classes) - set(known)) if known else list(classes)[1:]
     if strange:
@@ -87,17 +88,10 @@ def trained_before(path: str | Path, classes: Sequence[str]) -> Choose:
     return lambda kind, _: Parent(model, name, {"type": kind} if known else None)
 
 
-def sha256(path: Path) -> str:
-    """SHA-256 of a checkpoint, or of the two files of a folder one after the other."""
-    digest = hashlib.sha256()
-    for part in [path / CONFIG, path / WEIGHTS] if path.is_dir() else [path]:
-        digest.update(part.read_bytes())
-    return digest.hexdigest()
-
-
 def _classes(model: GenerativeModel) -> list[str]:
     """Classes that a model can be asked for, none where it knows nothing of classes."""
-    if not isinstance(model, Baseline):
-        return []
-    names, labels = model.training.classes, model.training.label.unique().tolist()
-    return [names[k] for k in labels if k >= 0]
+    if isinstance(model, Baseline):
+        return list(class_counts(model.training))
+    if isinstance(model, TrainedGenerator):
+        return model.objects.conditions.present
+    return []

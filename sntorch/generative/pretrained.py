@@ -1,4 +1,5 @@
-"""Models kept as a folder: settings and origin as ``config.json``, numbers as safetensors.
+"""Models kept as a folder: settings and origin as ``config.json``, numbers as safetensors, and a
+model card for people.
 
 Neither file holds code, so a folder from elsewhere may be opened without running anything in it.
 ``config.json`` has the class (``_target_``) and its arguments, whatever else the model needs to
@@ -23,11 +24,14 @@ from sntorch.errors import CheckpointError, ConfigError
 from sntorch.generative.base import GenerativeModel
 from sntorch.generative.building import target_class
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 
 
 def save_pretrained(
-    folder: str | Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]
+    folder: str | Path,
+    config: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+    card: str | None = None,
 ) -> None:
     """Write a model; the folder is complete or not there, and replaces an older model.
 
@@ -35,6 +39,7 @@ def save_pretrained(
         folder: New, empty, or the folder of another model.
         config: What JSON can hold, ``_target_`` among it.
         tensors: A ``state_dict``, or any tensors by name.
+        card: A model card in Markdown.
 
     Raises:
         DataError: The folder holds something else, or cannot be written.
@@ -43,6 +48,8 @@ def save_pretrained(
 
     with atomic_folder(folder, is_pretrained) as draft:
         (draft / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        if card is not None:
+            (draft / CARD).write_text(card, encoding="utf-8")
         save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, draft / WEIGHTS)
 
 
@@ -105,6 +112,14 @@ def open_pretrained(folder: str | Path, map_location: str = "cpu") -> Generative
 def is_pretrained(folder: str | Path) -> bool:
     """Whether a folder holds a model."""
     return all((Path(folder) / name).is_file() for name in (CONFIG, WEIGHTS))
+
+
+def model_sha256(path: Path) -> str:
+    """SHA-256 of a checkpoint, or of the two files of a folder one after the other."""
+    digest = hashlib.sha256()
+    for part in [path / CONFIG, path / WEIGHTS] if path.is_dir() else [path]:
+        digest.update(part.read_bytes())
+    return digest.hexdigest()
 
 
 def training_sha256(batch: LightCurveBatch) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,10 +13,11 @@ from torch import Tensor
 
 from sntorch.data.batch import LightCurveBatch, concatenate
 from sntorch.data.rows import LightCurveRows
-from sntorch.errors import CheckpointError, ConfigError, SntorchWarning
+from sntorch.errors import CheckpointError, ConfigError
 from sntorch.generative.base import Cadence, GenerativeModel, Seed
 from sntorch.generative.checkpoints import KEY, load_model
 from sntorch.generative.evaluate.quick import quick_metrics
+from sntorch.generative.model_card import model_card
 from sntorch.generative.noise import mix
 from sntorch.generative.pretrained import (
     load_pretrained,
@@ -27,9 +27,9 @@ from sntorch.generative.pretrained import (
 )
 from sntorch.generative.requests import TrainingObjects
 from sntorch.generative.start import open_start
+from sntorch.generative.training_facts import facts, warn_of_few
 from sntorch.nn.ema import AveragedModel
 
-FEW_OBJECTS, FEW_OF_A_CLASS = 30, 5
 AUGMENT_BELOW = 150
 # Logging every step would cost as much as a small network.
 LOG_EVERY = 20
@@ -46,12 +46,15 @@ class TrainedGenerator(L.LightningModule, GenerativeModel):
     Attributes:
         TRAINED: Attributes with weights, which ``start_from`` takes over.
         SAME: Settings that have to be the same for that.
+        WHAT: What the model is, in a sentence for its card.
         training_sha256: Of the training set.
+        training_facts: What is told about the training set.
         started_sha256: Of the training set of the model that this one started from, if any.
     """
 
     TRAINED: ClassVar[tuple[str, ...]]
     SAME: ClassVar[tuple[str, ...]]
+    WHAT: ClassVar[str]
     config: dict[str, Any]
     iterations: Tensor
     average: AveragedModel
@@ -62,6 +65,7 @@ class TrainedGenerator(L.LightningModule, GenerativeModel):
         self.register_buffer("iterations", torch.zeros((), dtype=torch.int64))
         self.bands: tuple[str, ...] = ()
         self.training_sha256 = self.started_sha256 = ""
+        self.training_facts: dict[str, Any] = {}
         self._held_out: list[LightCurveBatch] = []
 
     def setup(self, stage: str) -> None:
@@ -84,11 +88,11 @@ class TrainedGenerator(L.LightningModule, GenerativeModel):
             ConfigError: A condition that the objects do not have, or a model to start from that
                 does not fit.
         """
-        _warn_of_few(batch)
+        warn_of_few(batch)
         start = self.config["start_from"]
         previous = None if start is None else open_start(self, start, batch)
         self._fit(batch, previous)
-        self.training_sha256 = training_sha256(batch)
+        self.training_sha256, self.training_facts = training_sha256(batch), facts(batch)
         if previous is not None:
             self.started_sha256 = previous.training_sha256
             self._take_over(previous)
@@ -202,12 +206,14 @@ class TrainedGenerator(L.LightningModule, GenerativeModel):
             "classes": list(self.objects.conditions.classes),
             "zeropoint": self.zeropoint,
             "training_sha256": self.training_sha256,
+            "training_facts": self.training_facts,
             "started_sha256": self.started_sha256,
         }
 
     def _restore(self, found: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
         self._rebuild(found, state)
         self.training_sha256 = found["training_sha256"]
+        self.training_facts = found["training_facts"]
         self.started_sha256 = found["started_sha256"]
 
     @abstractmethod
@@ -235,8 +241,12 @@ class TrainedGenerator(L.LightningModule, GenerativeModel):
         """
         return load_model(cls, path, map_location)
 
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write the trained model into a folder.
+    def save_pretrained(self, folder: str | Path, scores: Mapping[str, Any] | None = None) -> None:
+        """Write the trained model into a folder, with a model card.
+
+        Args:
+            folder: New, empty, or the folder of another model.
+            scores: As ``evaluate_generator`` returns them, for the card.
 
         Raises:
             ConfigError: It has not been trained.
@@ -246,7 +256,8 @@ class TrainedGenerator(L.LightningModule, GenerativeModel):
         # The model that this one started from lies elsewhere; its weights are here.
         arguments = self.config | {"start_from": None}
         config = {**named(type(self)), "arguments": arguments, **self._description()}
-        save_pretrained(folder, config, self.state_dict())
+        card = model_card(self.WHAT, config, self.objects.conditions, scores)
+        save_pretrained(folder, config, self.state_dict(), card)
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, map_location: str = "cpu") -> Self:
@@ -275,27 +286,3 @@ def check_share(name: str, value: float) -> None:
     """
     if not 0 <= value < 1:
         raise ConfigError(f"{name}={value}: 0 to below 1 is accepted")
-
-
-def _warn_of_few(batch: LightCurveBatch) -> None:
-    """Say when there are too few training objects, or too few of a class."""
-    if len(batch) < FEW_OBJECTS:
-        warnings.warn(
-            f"training on {len(batch)} objects: fewer than {FEW_OBJECTS} are rarely enough; "
-            "compare with the training set itself (`sntorch evaluate task=generator`)",
-            SntorchWarning,
-            stacklevel=3,
-        )
-    labels, counts = batch.label[batch.label >= 0].unique(return_counts=True)
-    few = [
-        f"{batch.classes[label]} ({count})"
-        for label, count in zip(labels.tolist(), counts.tolist(), strict=True)
-        if count < FEW_OF_A_CLASS
-    ]
-    if few:
-        warnings.warn(
-            f"training objects of class {', '.join(few)}: fewer than {FEW_OF_A_CLASS} teach a "
-            "generator next to nothing about a class",
-            SntorchWarning,
-            stacklevel=3,
-        )

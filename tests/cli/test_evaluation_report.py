@@ -9,7 +9,8 @@ from html.parser import HTMLParser
 import pytest
 from matplotlib.figure import Figure
 
-from sntorch.cli.evaluation_report import page, rows, summary, write_report
+from sntorch.cli.evaluation_report import page, summary, write_report
+from sntorch.generative.evaluate.score_table import rows
 
 VOID = {"meta", "img"}
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import lightning as L
 import pytest
 import torch
-from toys import population, recurrent
+from toys import flow, population, recurrent, two_classes
 
 from sntorch.data.datamodule import LightCurveDataModule
 from sntorch.data.light_curve import LightCurves
@@ -70,6 +70,19 @@ def test_a_network_fills_up_the_one_class_that_it_was_trained_on(checkpoint):
     words = "trained on one class, which it cannot name; to fill up are Ia, II"
     with pytest.raises(CheckpointError, match=re.escape(words)):
         trained_before(checkpoint, ["Ia", "II"])
+
+
+@pytest.mark.parametrize("make", [recurrent, flow])
+def test_a_network_that_knows_classes_is_asked_for_each(make, tmp_path):
+    model, train = make(conditions=["type"]), two_classes(60)
+    train.classes = ("II", "Ia", "Ib")
+    model.fit_encoding(train)
+    model.save_pretrained(tmp_path)
+    out = augmented(sample(), {"Ia": 2, "II": 3}, trained_before(tmp_path, ["Ia", "II"]), seed=0)
+    assert [lc.type for lc in out[12:]] == ["Ia"] * 2 + ["II"] * 3
+    assert {lc.meta["parent_model"].split()[0] for lc in out[12:]} == {type(model).__name__}
+    with pytest.raises(CheckpointError, match="trained on II, Ia; to fill up are Ib"):
+        trained_before(tmp_path, ["Ib"])
 
 
 def test_a_folder_with_several_classes_is_asked_for_each(tmp_path):

@@ -1,0 +1,179 @@
+"""What is drawn for each object that a user asked for, and light curves from it.
+
+Objects have streams of their own and are computed in chunks of one size and padding, so that
+object i of a seed is the same to the last bit whatever the number of objects asked for.
+
+Letters in shapes: ``B`` objects, ``L`` steps, ``F`` bands, ``P`` numbers of the condition, ``Z``
+and ``E`` latent numbers an object and a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from sntorch.data.rows import LightCurveRows
+from sntorch.generative.conditions import Conditions
+from sntorch.generative.encoding.base import observed
+from sntorch.generative.epochs import EpochPrior
+from sntorch.generative.lengths import mask_from_counts
+from sntorch.generative.noise import balanced, mix, object_noise
+from sntorch.generative.requests import Request, TrainingObjects
+from sntorch.generative.sampling import chunks
+
+# Shift of the epochs, choice of them.
+N_CHOICES = 2
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Everything random about some objects.
+
+    Attributes:
+        latent: Latent noise of each object, shape (B, Z), scaled by the temperature.
+        steps: Noise of each step, shape (B, L, E), standard normal.
+        picked: Training objects whose epochs and brightness are taken, shape (B,).
+        days: Phases, shape (B, L, F), or None where the model makes them.
+        mask: Observations to make, shape (B, L, F).
+        t_ref: Reference times, MJD, shape (B,).
+        label: Classes, shape (B,).
+        numbers: Numbers of the condition, shape (B, P).
+    """
+
+    latent: Tensor
+    steps: Tensor
+    picked: Tensor
+    days: Tensor | None
+    mask: Tensor
+    t_ref: Tensor
+    label: Tensor
+    numbers: Tensor
+
+    def to(self, device: torch.device) -> Draws:
+        """The same on a device."""
+        moved = {k: None if v is None else v.to(device) for k, v in vars(self).items()}
+        return Draws(**moved)  # pyright: ignore[reportArgumentType]
+
+
+def draw_objects(
+    request: Request, known: TrainingObjects, index: Tensor, n_latent: int, n_step_noise: int
+) -> Draws:
+    """The draws of some of the objects of a request, on the CPU."""
+    n_objects = n_latent + N_CHOICES + len(known.conditions.number_names)
+    noise = [
+        object_noise(request.seed, i, n_objects, request.n_steps, n_step_noise)
+        for i in index.tolist()
+    ]
+    objects, steps = (torch.stack(parts) for parts in zip(*noise, strict=True))
+    latent, choices = objects[:, :n_latent], objects[:, n_latent:]
+    picked, alike, label, numbers = _properties(request, known.conditions, index, choices)
+    days, mask, t_ref = _epochs(request, known.epochs, index, picked, alike)
+    shift = request.epoch_shift * choices[:, 0].double()
+    return Draws(
+        latent * request.temperature,
+        steps,
+        picked,
+        None if days is None else days - shift[:, None, None],
+        mask,
+        t_ref + shift,
+        label,
+        numbers,
+    )
+
+
+def sample_objects(
+    request: Request,
+    known: TrainingObjects,
+    sizes: tuple[int, int],
+    zeropoint: float,
+    device: torch.device,
+    make: Callable[[Draws], tuple[Tensor, Tensor, Tensor]],
+) -> LightCurveRows:
+    """The light curves that a request asks for.
+
+    Args:
+        request: What is asked for.
+        known: The training objects.
+        sizes: Latent numbers an object Z and a step E.
+        zeropoint: Zero point of the fluxes.
+        device: Where to compute.
+        make: Phases, fluxes and errors, each (B, L, F), of some objects.
+    """
+    parts = []
+    for index, count in chunks(request.n):
+        draws = draw_objects(request, known, index, *sizes).to(device)
+        kept = *make(draws), draws.mask, draws.t_ref, draws.label, draws.numbers
+        parts.append([part[:count] for part in kept])
+    days, flux, flux_err, mask, *objects = (torch.cat(part) for part in zip(*parts, strict=True))
+    return observed(known.source(zeropoint, *objects), mask, days, flux, flux_err)
+
+
+def _properties(
+    request: Request, conditions: Conditions, index: Tensor, choices: Tensor
+) -> tuple[Tensor, list[Tensor], Tensor, Tensor]:
+    """Whose epochs and brightness an object gets (B,), training objects that are like it, its
+    class (B,) and numbers (B, P).
+    """
+    places = [balanced(request.seed, i, len(request.members)) for i in index.tolist()]
+    picked = request.members[torch.tensor(places)]
+    drawn = conditions.draw(picked, choices[:, N_CHOICES:], request.members)
+    asked = {name: values[index] for name, values in request.asked.items()}
+    label, numbers = conditions.replaced(*drawn, asked)
+    alike = conditions.similar(label, numbers, request.members)
+    if conditions.names:
+        picked = _picked(alike, torch.special.ndtr(choices[:, 1]))
+    return picked, alike, label, numbers
+
+
+def _picked(alike: list[Tensor], share: Tensor) -> Tensor:
+    """One of the training objects that each object is like, shape (B,)."""
+    places = [min(int(s * len(a)), len(a) - 1) for s, a in zip(share, alike, strict=True)]
+    return torch.stack([own[place] for own, place in zip(alike, places, strict=True)])
+
+
+def _epochs(
+    request: Request, prior: EpochPrior, index: Tensor, picked: Tensor, alike: list[Tensor]
+) -> tuple[Tensor | None, Tensor, Tensor]:
+    """Phases, where they are imposed, the mask of the observations, and reference times.
+
+    Epochs go with the properties (a distant supernova is detected for a shorter time), so they are
+    those of similar training objects; of others than the properties, or both together would name
+    an object that the networks have seen.
+    """
+    if request.given is not None:
+        prior, picked = request.given, index % len(request.given)
+    t_ref, counts = prior.t_ref.cpu()[picked], prior.counts.cpu()[picked]
+    if request.counts is not None:
+        counts = request.counts[index]
+    if request.generated or request.given is not None:
+        days = None if request.generated else _padded(prior.days.cpu()[picked], request.n_steps)
+        return days, mask_from_counts(counts, request.n_steps), t_ref
+    streams = (torch.Generator().manual_seed(mix(request.seed, i, 1)) for i in index.tolist())
+    epochs = [
+        prior.spliced(member, near, stream)
+        if request.counts is None
+        else prior.combined(member, count, stream)
+        for member, near, count, stream in zip(
+            picked.tolist(), alike, counts, streams, strict=True
+        )
+    ]
+    return *_stacked(epochs, request.n_steps), t_ref
+
+
+def _stacked(epochs: list[list[Tensor]], n_steps: int) -> tuple[Tensor, Tensor]:
+    """Days of each object and band as phases (B, L, F), 0 where padded, and their mask."""
+    counts = torch.tensor([[len(days) for days in bands] for bands in epochs])
+    mask = mask_from_counts(counts, n_steps)
+    days = torch.zeros(mask.shape, dtype=torch.float64)
+    for own, bands in zip(days, epochs, strict=True):
+        for f, values in enumerate(bands):
+            own[: len(values), f] = values
+    return days, mask
+
+
+def _padded(days: Tensor, n_steps: int) -> Tensor:
+    return pad(days, (0, 0, 0, n_steps - days.shape[1]))[:, :n_steps]
