@@ -90,6 +90,14 @@ class RowEncoding(nn.Module, ABC):
             x: Encoded rows, shape (B, L, 3F), or their first F columns.
         """
 
+    @abstractmethod
+    def from_phase(self, phase: Tensor) -> Tensor:
+        """The time columns, shape (B, L, F), of phases as ``phase`` gives them; differentiable.
+
+        Args:
+            phase: Phases, shape (B, L, F), in the order of the steps.
+        """
+
     def level(self, x: Tensor, mask: Tensor) -> Tensor:
         """Brightness level of each object, shape (B,): the mean of its encoded values."""
         value = x[..., self.n_bands : 2 * self.n_bands]
