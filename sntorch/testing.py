@@ -23,6 +23,7 @@ from sntorch.generative.encoding import RowEncoding
 from sntorch.generative.evaluate import impossible
 from sntorch.generative.lengths import mask_from_counts
 from sntorch.inference.testing import BatchedDensityContract
+from sntorch.nn.rnn import twice_differentiable
 from sntorch.simulation.testing import (
     CutContract,
     DistributionContract,
@@ -205,7 +206,9 @@ class CriticNetworkContract(ABC):
         x, mask = self._rows(6, 0.0)
         x.requires_grad_()
         condition = example_condition(5, self.n_condition)
-        scores = network(x, mask, self.make_encoding(self.n_bands), condition)
+        encoding = self.make_encoding(self.n_bands)
+        with twice_differentiable(x.device):
+            scores = network(x, mask, encoding, condition)
         (slope,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
         slope.square().sum().backward()
         assert any(p.grad is not None and bool(p.grad.any()) for p in network.parameters())
@@ -382,6 +385,18 @@ class RowEncodingContract(ABC):
         assert phase.shape == mask.shape
         (slope,) = torch.autograd.grad(phase[mask].sum(), x)
         assert bool(slope[..., : len(batch.bands)].any())
+
+    def test_times_come_from_phases(self) -> None:
+        """``from_phase`` undoes ``phase``, and its gradient reaches the phases."""
+        batch = example_batch()
+        encoding = self.make(batch)
+        x, mask = encoding.encode(batch)
+        phase = encoding.phase(x).requires_grad_()
+        times = encoding.from_phase(phase)
+        again = encoding.phase(times)
+        torch.testing.assert_close(again[mask], phase[mask], atol=1e-4, rtol=1e-4)
+        (slope,) = torch.autograd.grad(times[mask].sum(), phase)
+        assert bool(slope[mask].any())
 
     def test_a_level_can_be_imposed(self) -> None:
         """``with_level`` gives rows of that level."""

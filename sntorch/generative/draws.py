@@ -64,11 +64,8 @@ def draw_objects(
 ) -> Draws:
     """The draws of some of the objects of a request, on the CPU."""
     n_objects = n_latent + N_CHOICES + len(known.conditions.number_names)
-    noise = [
-        object_noise(request.seed, i, n_objects, request.n_steps, n_step_noise)
-        for i in index.tolist()
-    ]
-    objects, steps = (torch.stack(parts) for parts in zip(*noise, strict=True))
+    sizes = n_objects, request.n_steps, n_step_noise
+    objects, steps = object_noise(request.seed, index, *sizes)
     latent, choices = objects[:, :n_latent], objects[:, n_latent:]
     picked, alike, label, numbers = _properties(request, known.conditions, index, choices)
     days, mask, t_ref = _epochs(request, known.epochs, index, picked, alike)
@@ -118,8 +115,7 @@ def _properties(
     """Whose epochs and brightness an object gets (B,), training objects that are like it, its
     class (B,) and numbers (B, P).
     """
-    places = [balanced(request.seed, i, len(request.members)) for i in index.tolist()]
-    picked = request.members[torch.tensor(places)]
+    picked = request.members[balanced(request.seed, index, len(request.members))]
     drawn = conditions.draw(picked, choices[:, N_CHOICES:], request.members)
     asked = {name: values[index] for name, values in request.asked.items()}
     label, numbers = conditions.replaced(*drawn, asked)

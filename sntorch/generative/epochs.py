@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sntorch.errors import DataError
-from sntorch.generative.splicing import spliced
+from sntorch.generative.splicing import night_starts, spliced
 
 # Days by which the second half of a spliced cadence may be moved, and pairs that are tried.
 LARGEST_SHIFT = 5.0
@@ -61,8 +61,9 @@ class EpochPrior(nn.Module):
     def spliced(self, member: int, partners: Tensor, generator: torch.Generator) -> list[Tensor]:
         """A new cadence: the first nights of a training object and the last of another one.
 
-        A band never gets more or fewer observations than some training object has; where no
-        partner fits, the epochs are those of the object itself.
+        A band never gets more or fewer observations than some training object has, and it has any
+        where the first object has; an object of one night has nothing to splice. Where no partner
+        fits, the epochs are those of the object itself.
 
         Args:
             member: The object that begins.
@@ -74,7 +75,9 @@ class EpochPrior(nn.Module):
         """
         low, high = self.counts.amin(0).cpu(), self.counts.amax(0).cpu()
         most = int(self.counts.sum(-1).max())
-        own = self.epochs_of(member)
+        own, observed = self.epochs_of(member), self.counts[member].cpu() > 0
+        if len(night_starts(torch.cat(own))) == 1:
+            return own
         for _ in range(TRIES):
             place = int(torch.randint(len(partners), (), generator=generator))
             share = float(torch.empty(()).uniform_(*SHARES, generator=generator))
@@ -82,7 +85,8 @@ class EpochPrior(nn.Module):
             if found is None:
                 continue
             counts = torch.tensor([len(days) for days in found])
-            if bool(((counts >= low) & (counts <= high)).all()) and int(counts.sum()) <= most:
+            fits = (counts >= low) & (counts <= high) & ((counts > 0) == observed)
+            if bool(fits.all()) and int(counts.sum()) <= most:
                 return found
         return own
 

@@ -86,9 +86,9 @@ class PhaseField(nn.Module):
         angle = phase[..., None] * torch.arange(1, N_WAVES + 1, device=phase.device)
         waves = torch.cat([phase[..., None], angle.sin(), angle.cos()], -1)
         scale, shift = self.from_latent(z)[:, None, None].chunk(2, dim=-1)
-        first = (1 + scale) * (self.from_phase(waves) + self.from_band) + shift
+        first = torch.addcmul(shift, 1 + scale, self.from_phase(waves) + self.from_band)
         # Each band reads its own output.
-        return (silu(self.hidden(first)) * self.values.weight).sum(-1) + self.values.bias
+        return self.values(silu(self.hidden(first))).diagonal(dim1=-2, dim2=-1)
 
 
 class RecurrentGenerator(nn.Module):

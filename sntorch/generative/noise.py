@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 WORD = 2**63
+# Objects that share a stream of random numbers; they are also computed together.
+BLOCK = 128
 
 
 def mix(*words: int) -> int:
@@ -33,28 +35,52 @@ def seeded(device: torch.device, *words: int) -> Iterator[None]:
 
 
 def object_noise(
-    seed: int, index: int, n_latent: int, n_steps: int, n_step_noise: int
+    seed: int, index: Tensor, n_latent: int, n_steps: int, n_step_noise: int
 ) -> tuple[Tensor, Tensor]:
-    """The draws of one object: latent noise (Z,) and step noise (L, E).
+    """The draws of some objects: latent noise (B, Z) and step noise (B, L, E).
 
-    Object ``index`` of ``seed`` always gets the same numbers, whatever is drawn beside it.
+    Object i of ``seed`` always gets the same numbers, whatever is drawn beside it; with more steps
+    it gets more.
+
+    Args:
+        seed: Seed of the draws.
+        index: Which objects, shape (B,).
+        n_latent: Latent numbers an object Z.
+        n_steps: Steps L.
+        n_step_noise: Noise numbers a step E.
     """
-    generator = torch.Generator().manual_seed(mix(seed, index))
-    latent = torch.randn(n_latent, generator=generator)
-    return latent, torch.randn(n_steps, n_step_noise, generator=generator)
+    blocks, member = (index // BLOCK).unique(return_inverse=True)
+    drawn = [_block(seed, int(block), n_latent, n_steps, n_step_noise) for block in blocks]
+    latent, steps = (torch.stack(parts) for parts in zip(*drawn, strict=True))
+    place = index % BLOCK
+    return latent[member, place], steps[member, :, place]
 
 
-def balanced(seed: int, index: int, n: int) -> int:
-    """A draw from 0 … n - 1 for object ``index``, such that each n objects in a row draw all.
+def _block(
+    seed: int, block: int, n_latent: int, n_steps: int, n_step_noise: int
+) -> tuple[Tensor, Tensor]:
+    """Noise of all objects of a block, shapes (BLOCK, Z) and (L, BLOCK, E), from one stream.
+
+    Streams of single objects would take longer than the network. Steps come first in the second
+    shape, so that a longer draw begins with a shorter one.
+    """
+    generator = torch.Generator().manual_seed(mix(seed, block))
+    latent = torch.randn(BLOCK, n_latent, generator=generator)
+    return latent, torch.randn(n_steps, BLOCK, n_step_noise, generator=generator)
+
+
+def balanced(seed: int, index: Tensor, n: int) -> Tensor:
+    """Draws from 0 … n - 1 for objects ``index`` (B,), such that each n in a row draw all.
 
     The balanced bootstrap (Davison, Hinkley & Schechtman 1986): as random as drawing with
     replacement for one object, less scattered for a sample.
     """
-    block, place = divmod(index, n)
-    return _order(seed, block, n)[place]
+    rounds, member = (index // n).unique(return_inverse=True)
+    orders = torch.stack([_order(seed, int(turn), n) for turn in rounds])
+    return orders[member, index % n]
 
 
 @lru_cache(maxsize=8)
-def _order(seed: int, block: int, n: int) -> list[int]:
-    generator = torch.Generator().manual_seed(mix(seed, block, n))
-    return torch.randperm(n, generator=generator).tolist()
+def _order(seed: int, turn: int, n: int) -> Tensor:
+    generator = torch.Generator().manual_seed(mix(seed, turn, n))
+    return torch.randperm(n, generator=generator)

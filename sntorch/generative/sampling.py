@@ -10,8 +10,10 @@ from torch import Tensor
 
 from sntorch.errors import ConfigError
 from sntorch.generative.base import Cadence, Seed
+from sntorch.generative.noise import BLOCK
 
-CHUNK = 128
+# Objects are computed with those whose noise comes from the same stream.
+CHUNK = BLOCK
 
 
 def check_options(n: int, lengths: Tensor | int | None, cadence: Cadence | None) -> None:

@@ -9,23 +9,25 @@ Letters in shapes: ``B`` objects, ``L`` sequence steps, ``D`` input features, ``
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 
 @contextmanager
 def twice_differentiable(device: torch.device) -> Iterator[None]:
-    """Run recurrent layers so that a gradient penalty can be taken through them.
+    """Run recurrent layers and attention so that a gradient penalty can be taken through them.
 
-    cuDNN's recurrent kernels have no second derivative; PyTorch's own have. Without cuDNN a critic
-    is slower, so this wraps only the forward pass whose gradient is differentiated again.
+    cuDNN's recurrent kernels and the fused ones of attention have no second derivative; PyTorch's
+    plain ones have. Without the fast ones a critic is slower, so this wraps only the forward pass
+    whose gradient is differentiated again.
     """
-    if device.type != "cuda":
-        yield
-        return
-    with torch.backends.cudnn.flags(enabled=False):
+    with ExitStack() as stack:
+        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        if device.type == "cuda":
+            stack.enter_context(torch.backends.cudnn.flags(enabled=False))
         yield
 
 

@@ -71,3 +71,15 @@ def test_intervals_are_those_of_real_cadences():
     made = torch.cat([known.spliced(i, torch.arange(30), stream)[0].diff() for i in range(30)])
     nearest = (made[:, None] - real).abs().amin(1)
     assert float(nearest.max()) < 1e-9
+
+
+def test_bands_and_single_nights_stay_as_they_are():
+    days = torch.zeros(12, 8, 2, dtype=torch.float64)
+    days[..., 0], days[..., 1] = torch.arange(8.0) * 5, torch.arange(8.0) * 5 + 0.01
+    counts = torch.tensor([[8, 0], [1, 1], *[[8, 8]] * 10])
+    known, stream = EpochPrior(days, counts, torch.zeros(12)), torch.Generator().manual_seed(0)
+    for _ in range(20):
+        one_band, one_night, both = (known.spliced(i, torch.arange(12), stream) for i in range(3))
+        assert [len(b) > 0 for b in one_band] == [True, False]
+        assert [len(b) for b in one_night] == [1, 1]
+        assert all(len(b) > 0 for b in both)

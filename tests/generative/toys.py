@@ -65,6 +65,16 @@ def recurrent(**changes: Any) -> LightCurveGAN:
     return LightCurveGAN(**{**parts, **changes})
 
 
+def transformer(**changes: Any) -> LightCurveGAN:
+    """A small transformer GAN."""
+    network = PARTS + "gan_transformer.Transformer"
+    parts = {
+        "generator": {"_target_": network + "Generator", "width": 16, "n_latent": 4},
+        "critic": {"_target_": network + "Critic", "width": 16},
+    }
+    return recurrent(**{**parts, **changes})
+
+
 def talk(**changes: Any) -> LightCurveGAN:
     """A small GAN of the talk."""
     parts = {

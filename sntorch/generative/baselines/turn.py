@@ -40,7 +40,8 @@ class Turn:
     def pick(self, what: int, members: list[int] | None = None) -> int:
         """A training object, each as often as the others; ``what`` tells the choices apart."""
         chosen = self.members if members is None else members
-        return chosen[balanced(mix(self.seed, what), self.index, len(chosen))]
+        index = torch.tensor([self.index])
+        return chosen[int(balanced(mix(self.seed, what), index, len(chosen)))]
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal numbers, float64."""

@@ -116,6 +116,14 @@ class RowEncoding(nn.Module, ABC):
         inside = mask[:, before] & mask[:, 1:-1] & mask[:, after]
         return pad(torch.where(inside, found, 0.0), (0, 0, 1, 1)).to(x.dtype)
 
+    @abstractmethod
+    def from_phase(self, phase: Tensor) -> Tensor:
+        """The time columns, shape (B, L, F), of phases as ``phase`` gives them; differentiable.
+
+        Args:
+            phase: Phases, shape (B, L, F), in the order of the steps.
+        """
+
     def level(self, x: Tensor, mask: Tensor) -> Tensor:
         """Brightness level of each object, shape (B,): the mean of its encoded values."""
         value = x[..., self.n_bands : 2 * self.n_bands]

@@ -52,6 +52,11 @@ class MagnitudeEncoding(RowEncoding):
             self.phase_moments[1], x
         )
 
+    def from_phase(self, phase: Tensor) -> Tensor:
+        """The time columns of standardised phases (B, L, F); what is out of order is put right."""
+        middle, spread = _to(self.phase_moments, phase)
+        return self.time_code(phase * spread + middle)
+
     def time_code(self, days: Tensor) -> Tensor:
         """The time columns of given phases in days, shape (B, L, F), sorted along L."""
         first = (days[:, :1] - self.first[0]) / self.first[1]
@@ -81,10 +86,7 @@ class MagnitudeEncoding(RowEncoding):
         """Add noise of the encoded size to the encoded fluxes; differentiable."""
         time, value, error = x.chunk(3, dim=-1)
         shown = value.clamp(-LARGEST_CODE, LARGEST_CODE)
-        mean, scale = (
-            _to(self.mean_curve(self._days(time.detach()).double()), x),
-            _to(self.value_scale, x),
-        )
+        mean, scale = self.mean_curve(self._days(time.detach())), _to(self.value_scale, x)
         softening, line = _to(self.softening, x), _to(self.error_line, x)
         magnitude = shown * scale + mean
         flux = flux_from_asinh_magnitude(magnitude, softening, self.zeropoint)

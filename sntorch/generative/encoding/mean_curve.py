@@ -38,7 +38,12 @@ class MeanCurve(nn.Module):
 
     def forward(self, days: Tensor) -> Tensor:
         """Mean magnitude of each band at its phases, shape (B, L, F)."""
-        return (self._basis(days) * self.values.T).sum(-1)
+        right, weight = self._place(days)
+        values = self.values.to(days.dtype)
+        bands = torch.arange(values.shape[1], device=days.device)
+        below, above = values[right - 1, bands], values[right, bands]
+        # Not lerp, which rounds the last few of many numbers in another way.
+        return below + weight * (above - below)
 
     def _smooth(self, days: Tensor, magnitude: Tensor) -> Tensor:
         basis = self._basis(days)
@@ -51,11 +56,14 @@ class MeanCurve(nn.Module):
 
     def _basis(self, days: Tensor) -> Tensor:
         """Weights of the knots at ``days``, shape (…, K)."""
-        knots = self.knots
+        right, weight = self._place(days)
+        ahead, behind = (nn.functional.one_hot(k, N_KNOTS).to(days) for k in (right, right - 1))
+        return torch.lerp(behind, ahead, weight[..., None])
+
+    def _place(self, days: Tensor) -> tuple[Tensor, Tensor]:
+        """The knot after ``days``, and the share of the way to it from the one before."""
+        knots = self.knots.to(days.dtype)
         within = days.clamp(knots[0], knots[-1]).contiguous()
         right = torch.searchsorted(knots[1:-1].contiguous(), within) + 1
         left = knots[right - 1]
-        weight = ((within - left) / (knots[right] - left).clamp(min=1e-9))[..., None]
-        ahead = nn.functional.one_hot(right, N_KNOTS).to(days.dtype)
-        behind = nn.functional.one_hot(right - 1, N_KNOTS).to(days.dtype)
-        return weight * ahead + (1 - weight) * behind
+        return right, (within - left) / (knots[right] - left).clamp(min=1e-9)

@@ -39,6 +39,10 @@ class MinMaxEncoding(RowEncoding):
         """Phase mapped to [-1, 1], shape (B, L, F): the time columns themselves."""
         return x[..., : self.n_bands]
 
+    def from_phase(self, phase: Tensor) -> Tensor:
+        """The phases themselves."""
+        return phase
+
     def time_code(self, days: Tensor) -> Tensor:
         """Phases mapped to [-1, 1], shape (B, L, F)."""
         return self._scaled(0, days)

@@ -3,7 +3,12 @@ classifiers, memorisation, and the floors of all of them.
 """
 
 from sntorch.generative.evaluate.distances import ks_distance, wasserstein_distance
-from sntorch.generative.evaluate.features import impossible, peak_magnitudes, summary_features
+from sntorch.generative.evaluate.features import (
+    impossible,
+    impossible_counts,
+    peak_magnitudes,
+    summary_features,
+)
 from sntorch.generative.evaluate.memorisation import Memorisation, memorisation
 from sntorch.generative.evaluate.quick import quick_metrics
 from sntorch.generative.evaluate.raw_copies import nearest_light_curve
@@ -13,6 +18,7 @@ __all__ = [
     "Memorisation",
     "evaluate_generator",
     "impossible",
+    "impossible_counts",
     "ks_distance",
     "memorisation",
     "nearest_light_curve",
