@@ -29,6 +29,7 @@ from training_clock import built, quiet, train
 from sntorch.atomic import atomic_write
 from sntorch.generative.evaluate import evaluate_generator
 from sntorch.generative.flow_matching import FlowMatching
+from sntorch.generative.gan_module import GENERATED
 
 # The config of each model in conf/model.
 MODELS = {
@@ -233,21 +234,25 @@ def measure(study: Study, seed: int, folder: Path) -> Scores:
     rate = N_FRESH / (time.process_time() - started)
     scores = evaluate_generator(drawn, known.held_out, batch, known.fresh, thorough=False)
     scores |= {"iterations_a_second": speed, "light_curves_a_second": rate}
-    if isinstance(model, FlowMatching):
-        scores["given_epochs"] = at_given_epochs(model, known, batch, seed)
+    for name, other in elsewhere(model, known).items():
+        options = {**other, "condition": condition | other.get("condition", {})}
+        drawn = model.sample(N_FRESH, seed=seed, **options)
+        scores.setdefault("elsewhere", {})[name] = evaluate_generator(
+            drawn, known.held_out, batch, known.fresh, n_resamples=20, thorough=False
+        )
     with atomic_write(path) as draft:
         draft.write_text(json.dumps(scores) + "\n")
     return scores
 
 
-def at_given_epochs(model: FlowMatching, known: Samples, batch: Any, seed: int) -> Scores:
-    """Scores at epochs and redshifts of fresh real objects."""
-    fresh = known.fresh
-    known_to_model = ("extrapolate", *model.config["conditions"])
-    condition = {"redshift": fresh.redshift, "type": RARE, "extrapolate": True}
-    asked = {name: value for name, value in condition.items() if name in known_to_model}
-    drawn = model.sample(len(fresh), cadence=fresh, condition=asked, seed=seed)
-    return evaluate_generator(drawn, known.held_out, batch, fresh, n_resamples=20, thorough=False)
+def elsewhere(model: Any, known: Samples) -> dict[str, dict[str, Any]]:
+    """Other ways to draw from a model: at its own epochs, at those of fresh real objects."""
+    if isinstance(model, FlowMatching):
+        redshift = {"redshift": known.fresh.redshift, "extrapolate": True}
+        asked = redshift if "redshift" in model.config["conditions"] else {}
+        return {"epochs of fresh objects": {"cadence": known.fresh, "condition": asked}}
+    usual = model.config["cadence"]
+    return {} if usual == GENERATED else {"its own epochs": {"cadence": GENERATED}}
 
 
 def study_rows(study: Study, seeds: Sequence[int], folder: Path) -> Iterable[Row]:
@@ -255,10 +260,10 @@ def study_rows(study: Study, seeds: Sequence[int], folder: Path) -> Iterable[Row
     every = [measure(study, seed, folder) for seed in seeds]
     for target in targets(study):
         yield _row(study, target, every)
-    if "given_epochs" in every[0]:
-        for target in (*FLOW, *ALWAYS):
-            named = Target(f"{target.what}, at epochs of fresh objects", target.read)
-            yield _row(study, named, [scores["given_epochs"] for scores in every])
+    for place in every[0].get("elsewhere", {}):
+        for target in targets(study):
+            named = Target(f"{target.what}, at {place}", target.read)
+            yield _row(study, named, [scores["elsewhere"][place] for scores in every])
     for key in ("iterations_a_second", "light_curves_a_second"):
         values = [scores[key] for scores in every]
         what = f"{study.label}: {key.replace('_', ' ')} (CPU)"

@@ -37,6 +37,7 @@ from sntorch.nn.ema import AveragedModel
 # Blur of the numbers to condition on, in units of their spread: an exact redshift would name an
 # object that the critic has learned by heart.
 BLUR = 0.1
+GENERATED, RESAMPLED = "generated", "resampled"
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,8 @@ class LightCurveGAN(TrainedGenerator):
         ema_decay: Decay of the generator's average.
         real_cadence: Share of generated objects that get the times of real ones while training, so
             that the photometry also learns to follow a given cadence.
+        cadence: Which epochs generated objects have where none are asked for: "generated", those
+            that the network makes, or "resampled", spliced from those of training objects.
         epoch_shift: Days by which the maximum moves among resampled epochs, standard deviation.
         impose_level: Whether the brightness level of an object is drawn from the prior, given to
             the generator as its first latent number, and imposed on what it writes.
@@ -115,6 +118,7 @@ class LightCurveGAN(TrainedGenerator):
         betas: Sequence[float] = (0.0, 0.99),
         ema_decay: float = 0.999,
         real_cadence: float = 0.5,
+        cadence: str = GENERATED,
         epoch_shift: float = 2.5,
         impose_level: bool = True,
         measurement: bool = True,
@@ -136,6 +140,7 @@ class LightCurveGAN(TrainedGenerator):
             "betas": [float(b) for b in betas],
             "ema_decay": float(ema_decay),
             "real_cadence": float(real_cadence),
+            "cadence": str(cadence),
             "epoch_shift": float(epoch_shift),
             "impose_level": bool(impose_level),
             "measurement": bool(measurement),
@@ -145,6 +150,7 @@ class LightCurveGAN(TrainedGenerator):
             "start_from": None if start_from is None else str(start_from),
         }
         check_share("condition_dropout", self.config["condition_dropout"])
+        _check_cadence(self.config["cadence"], self.config["real_cadence"])
         self.save_hyperparameters(self.config)
         self.loss = build(self.config["loss"], AdversarialLoss)
         self.augmentation = DifferentiableAugmentation()
@@ -347,13 +353,13 @@ class LightCurveGAN(TrainedGenerator):
             ConfigError: A condition, lengths or a cadence that do not fit.
         """
         self.check_trained()
-        if cadence not in (None, "generated") and self.config["real_cadence"] == 0:
+        if cadence not in (None, GENERATED) and self.config["real_cadence"] == 0:
             raise ConfigError(
                 "this generator was trained with real_cadence=0: it makes its own times only"
             )
         asked = n, lengths, condition, cadence, seed, temperature
         shift = self.config["epoch_shift"]
-        request = check_request(self.objects, *asked, shift, usual="generated")
+        request = check_request(self.objects, *asked, shift, usual=self.config["cadence"])
         sizes = self.generator.n_latent, self.generator.n_step_noise + len(self.bands)
         return sample_objects(
             request, self.objects, sizes, self.zeropoint, self.device, self._generate
@@ -388,3 +394,18 @@ class LightCurveGAN(TrainedGenerator):
         conditions = Conditions.from_state(names, classes, state, "conditions.")
         epochs = EpochPrior.from_state(state, "epochs.")
         self._assemble(encoding, conditions, epochs, state["levels.levels"])
+
+
+def _check_cadence(cadence: str, real_cadence: float) -> None:
+    """Refuse a usual cadence that the network does not learn to follow.
+
+    Raises:
+        ConfigError: Such a one.
+    """
+    if cadence not in (GENERATED, RESAMPLED):
+        raise ConfigError(f"cadence {cadence!r}: {GENERATED} or {RESAMPLED} is accepted")
+    if cadence == RESAMPLED and real_cadence == 0:
+        raise ConfigError(
+            f"cadence {RESAMPLED} needs real_cadence above 0: photometry that learned to follow "
+            "given epochs"
+        )
