@@ -75,7 +75,7 @@ def draw(model: Any, n: int, seconds: float) -> Drawn:
 
 def study(name: str, n: int, seconds: float) -> Iterable[Row]:
     """Throughput and impossible light curves of one model, trained briefly."""
-    model = built(MODELS[name])
+    model = built(MODELS[name], "seed=0")
     train(model, simulated(ALONE, N_TRAIN, SIMULATION_SEED), TRAIN_SECONDS, 0)
     drawn = draw(model, n, seconds)
     least, goal = TARGETS[MODELS[name].split("/")[0]]

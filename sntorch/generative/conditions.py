@@ -226,8 +226,9 @@ class Conditions(nn.Module):
         moved = (known[picked] - mean + width * spread * noise) / (1 + width**2) ** 0.5
         return self.label.cpu()[picked], (mean + moved).clamp(low, high)
 
-    def similar(self, label: Tensor, numbers: Tensor, members: Tensor) -> list[Tensor]:
-        """Training objects like each of those described: the nearest tenth of its class.
+    def similar(self, label: Tensor, numbers: Tensor, members: Tensor) -> tuple[Tensor, Tensor]:
+        """Training objects like each of those described: the nearest tenth of its class, or all
+        of it where there are no numbers.
 
         Args:
             label: Classes, shape (B,).
@@ -235,19 +236,19 @@ class Conditions(nn.Module):
             members: Training objects to choose from, shape (N,).
 
         Returns:
-            For each object, those like it, nearest first; all members where nothing is asked for.
+            Those like each object, nearest first, shape (B, K), and how many of them count,
+            shape (B,).
         """
         if not self.names:
-            return [members] * len(label)
+            return members.expand(len(label), -1), torch.full((len(label),), len(members))
         ours, theirs = (self.scaled(x) for x in (numbers, self.numbers.cpu()[members]))
         distance = (ours[:, None] - theirs).square().sum(-1)
         # Other classes come last, whatever their numbers.
         other = (label[:, None] >= 0) & (label[:, None] != self.label.cpu()[members])
         distance = torch.where(other, torch.inf, distance) if self.has_type else distance
-        count = min(max(FEWEST_SIMILAR, len(members) // 10), len(members))
-        near = distance.argsort(dim=1, stable=True)[:, :count]
-        usable = distance.gather(1, near).isfinite().sum(1).clamp(min=1)
-        return [members[own[:n]] for own, n in zip(near, usable.tolist(), strict=True)]
+        tenth = max(FEWEST_SIMILAR, len(members) // 10) if self.number_names else len(members)
+        near = distance.topk(min(tenth, len(members)), dim=1, largest=False)
+        return members[near.indices], near.values.isfinite().sum(1).clamp(min=1)
 
     def replaced(
         self, label: Tensor, numbers: Tensor, asked: Mapping[str, Tensor]

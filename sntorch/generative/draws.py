@@ -111,9 +111,9 @@ def sample_objects(
 
 def _properties(
     request: Request, conditions: Conditions, index: Tensor, choices: Tensor
-) -> tuple[Tensor, list[Tensor], Tensor, Tensor]:
-    """Whose epochs and brightness an object gets (B,), training objects that are like it, its
-    class (B,) and numbers (B, P).
+) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor, Tensor]:
+    """Whose epochs and brightness an object gets (B,), training objects that are like it (as
+    ``Conditions.similar`` says), its class (B,) and numbers (B, P).
     """
     picked = request.members[balanced(request.seed, index, len(request.members))]
     drawn = conditions.draw(picked, choices[:, N_CHOICES:], request.members)
@@ -125,14 +125,19 @@ def _properties(
     return picked, alike, label, numbers
 
 
-def _picked(alike: list[Tensor], share: Tensor) -> Tensor:
+def _picked(alike: tuple[Tensor, Tensor], share: Tensor) -> Tensor:
     """One of the training objects that each object is like, shape (B,)."""
-    places = [min(int(s * len(a)), len(a) - 1) for s, a in zip(share, alike, strict=True)]
-    return torch.stack([own[place] for own, place in zip(alike, places, strict=True)])
+    members, count = alike
+    place = (share * count).long().minimum(count - 1)
+    return members.gather(1, place[:, None])[:, 0]
 
 
 def _epochs(
-    request: Request, prior: EpochPrior, index: Tensor, picked: Tensor, alike: list[Tensor]
+    request: Request,
+    prior: EpochPrior,
+    index: Tensor,
+    picked: Tensor,
+    alike: tuple[Tensor, Tensor],
 ) -> tuple[Tensor | None, Tensor, Tensor]:
     """Phases, where they are imposed, the mask of the observations, and reference times.
 
@@ -149,12 +154,13 @@ def _epochs(
         days = None if request.generated else _padded(prior.days.cpu()[picked], request.n_steps)
         return days, mask_from_counts(counts, request.n_steps), t_ref
     streams = (torch.Generator().manual_seed(mix(request.seed, i, 1)) for i in index.tolist())
+    partners = [own[:n] for own, n in zip(alike[0], alike[1].tolist(), strict=True)]
     epochs = [
         prior.spliced(member, near, stream)
         if request.counts is None
         else prior.combined(member, count, stream)
         for member, near, count, stream in zip(
-            picked.tolist(), alike, counts, streams, strict=True
+            picked.tolist(), partners, counts, streams, strict=True
         )
     ]
     return *_stacked(epochs, request.n_steps), t_ref

@@ -44,12 +44,19 @@ def test_drawn_properties_are_like_those_of_training_objects():
 
 def test_similar_objects_have_the_class_and_nearly_the_redshift():
     known = conditions()
-    (found,) = known.similar(torch.ones(1).long(), torch.full((1, 1), 0.3), torch.arange(60))
+    members, count = known.similar(torch.ones(1).long(), torch.full((1, 1), 0.3), torch.arange(60))
+    found = members[0, : int(count)]
     assert len(found.unique()) == 10
     assert bool((known.label[found] == 1).all())
     distance = (known.numbers[found, 0] - 0.3).abs()
     assert float(distance.max()) < 0.1
     assert bool((distance.diff() >= 0).all())
+
+
+def test_without_numbers_all_of_a_class_are_similar():
+    known = Conditions(["type"], ("II", "Ia"), torch.arange(60) % 2, torch.zeros(60, 0))
+    members, count = known.similar(torch.ones(1).long(), torch.zeros(1, 0), torch.arange(60))
+    assert sorted(members[0, : int(count)].tolist()) == list(range(1, 60, 2))
 
 
 def test_what_is_asked_for_replaces_what_is_drawn():
