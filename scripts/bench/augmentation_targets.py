@@ -114,12 +114,18 @@ def simulated(n: int) -> LightCurveBatch:
     return simulator.simulate(n, SEED).batch
 
 
-def plasticc() -> LightCurveBatch:
+def plasticc(deep: bool = True) -> LightCurveBatch:
     """The supernovae of PLAsTiCC's training set in random order, from 30 days before the first
     5-sigma detection to 100 after, with five detections or more there.
+
+    Args:
+        deep: Whether to keep those of the deep drilling fields, which have three times as many
+            observations.
     """
     path = SHARED / "data" / "plasticc" / "plasticc_train_lightcurves.csv.gz"
-    light_curves = read(path).filter(lambda lc: lc.type in PLASTICC_SN)
+    light_curves = read(path).filter(
+        lambda lc: lc.type in PLASTICC_SN and (deep or not lc.meta["ddf_bool"])
+    )
     bands = [f"lsst{letter}" for letter in "ugrizy"]
     batch = well_observed(PhaseRange(*PLASTICC_PHASES)(light_curves.to_batch(bands=bands)))
     order = np.random.default_rng(SEED).permutation(len(batch))
