@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import torch
-from generative import N_GENERATED, N_HELD_OUT, N_TRAIN, THREADS, simulated
+from generative_samples import ALONE, N_FRESH, N_TRAIN, SIMULATION_SEED, Samples
 from table import Row, main
+from training_clock import quiet
 
 from sntorch.generative.baselines import (
     Baseline,
@@ -30,18 +30,20 @@ KINDS = ("mean", "roughness", "colour", "dm15")
 
 def rows(quick: bool) -> Iterable[Row]:
     """One row a model: nothing is required of a baseline."""
-    torch.set_num_threads(THREADS)
-    held_out, fresh = simulated(N_HELD_OUT, 1000), simulated(N_GENERATED, 1001)
-    training = [(seed, simulated(N_TRAIN, seed)) for seed in ([1] if quick else [1, 2, 3])]
+    quiet()
+    known = Samples.draw(ALONE, SIMULATION_SEED)
+    training = [(seed, known.train(N_TRAIN, seed)) for seed in ([1] if quick else [1, 2, 3])]
     for model in MODELS:
         scores, seconds = [], []
         for seed, batch in training:
             fitted = model().fit(batch)
             started = time.perf_counter()
-            drawn = fitted.sample(N_GENERATED, seed=seed)
+            drawn = fitted.sample(N_FRESH, seed=seed)
             seconds.append(time.perf_counter() - started)
-            scores.append(evaluate_generator(drawn, held_out, batch, fresh, n_resamples=20))
-        yield _row(model, scores, N_GENERATED / float(np.mean(seconds)))
+            scores.append(
+                evaluate_generator(drawn, known.held_out, batch, known.fresh, n_resamples=20)
+            )
+        yield _row(model, scores, N_FRESH / float(np.mean(seconds)))
 
 
 def _row(model: type[Baseline], scores: list[dict[str, Any]], speed: float) -> Row:

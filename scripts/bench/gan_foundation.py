@@ -34,7 +34,7 @@ from sntorch.generative.evaluate import (
     peak_magnitudes,
     summary_features,
 )
-from sntorch.generative.gan_module import RecurrentGAN
+from sntorch.generative.gan_module import LightCurveGAN
 
 ROOT = Path(__file__).parents[2]
 BANDS = ("ps1::g", "ps1::r", "ps1::i", "ps1::z")
@@ -58,13 +58,13 @@ def folds(n: int, seed: int = 0) -> list[torch.Tensor]:
     return list(order.chunk(N_FOLDS))
 
 
-def train(batch: LightCurveBatch, epochs: int, seed: int) -> RecurrentGAN:
+def train(batch: LightCurveBatch, epochs: int, seed: int) -> LightCurveGAN:
     """The default GAN on these objects."""
     config = yaml.safe_load((ROOT / "conf" / "model" / "gan" / "recurrent.yaml").read_text())
     options: dict[str, Any] = {k: v for k, v in config.items() if not k.startswith("_")}
     options["seed"] = seed
     data = LightCurveDataModule(batch, split=(1.0, 0.0, 0.0), batch_size=48, seed=seed)
-    model = RecurrentGAN(**options)
+    model = LightCurveGAN(**options)
     trainer = L.Trainer(
         max_epochs=epochs,
         accelerator="auto",

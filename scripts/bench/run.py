@@ -24,6 +24,7 @@ NO_BENCH = {
     "gpu.py",
     "gpu_training.py",
     "foundation.py",
+    "generative_samples.py",
     "reference_bayesn.py",
     "trained_arms.py",
     "training_clock.py",

@@ -14,6 +14,7 @@ from sntorch.data.batch import LightCurveBatch
 from sntorch.errors import CheckpointError
 
 Cadence = str | LightCurveBatch
+Seed = int | torch.Generator | None
 
 
 class GenerativeModel(ABC):
@@ -33,7 +34,7 @@ class GenerativeModel(ABC):
         lengths: Tensor | int | None = None,
         condition: Mapping[str, Any] | None = None,
         cadence: Cadence | None = None,
-        seed: int | None = None,
+        seed: Seed = None,
         temperature: float = 1.0,
     ) -> LightCurveBatch:
         """Draw ``n`` light curves.
@@ -46,7 +47,7 @@ class GenerativeModel(ABC):
             cadence: "generated" lets the model make the times, "resampled" takes those of
                 training objects, a batch gives those of its objects in turn; default: what suits
                 the model.
-            seed: Seed of the draws; default: a new one each time.
+            seed: Seed of the draws, or a generator that gives one; default: a new one each time.
             temperature: Scale of the latent noise; below 1 gives more typical objects.
         """
 

@@ -30,9 +30,9 @@ def open_checkpoint(path: str | Path, map_location: str = "cpu") -> GenerativeMo
         CheckpointError: The file is damaged, missing, or belongs to no generator.
     """
     from sntorch.generative.flow_matching import FlowMatching
-    from sntorch.generative.gan_module import RecurrentGAN
+    from sntorch.generative.gan_module import LightCurveGAN
 
-    kinds = {kind.__name__: kind for kind in (RecurrentGAN, FlowMatching)}
+    kinds = {kind.__name__: kind for kind in (LightCurveGAN, FlowMatching)}
     with _explained(path, "generator's"):
         found = torch.load(path, map_location="cpu", weights_only=True)
         name = found.get(KEY, {}).get("model", "no sntorch generator")

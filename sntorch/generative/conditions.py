@@ -34,33 +34,71 @@ class Conditions(nn.Module):
         classes: Names of the classes.
         label: Classes of the training objects, shape (N,), -1 where unknown.
         numbers: Numbers of the training objects in the order of ``names``, shape (N, P).
+        moments: Mean and scale by which numbers are encoded, shape (2, P): those that networks
+            were trained with; default: those of ``numbers``.
     """
 
     label: Tensor
     numbers: Tensor
+    moments: Tensor
 
     def __init__(
-        self, names: Sequence[str], classes: Sequence[str], label: Tensor, numbers: Tensor
+        self,
+        names: Sequence[str],
+        classes: Sequence[str],
+        label: Tensor,
+        numbers: Tensor,
+        moments: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.names, self.classes = tuple(names), tuple(classes)
         self.register_buffer("label", label)
         self.register_buffer("numbers", numbers.double())
+        self.register_buffer("moments", self._own_moments() if moments is None else moments)
 
     @classmethod
-    def of(cls, names: Sequence[str], batch: LightCurveBatch) -> Conditions:
+    def of(
+        cls, names: Sequence[str], batch: LightCurveBatch, previous: Conditions | None = None
+    ) -> Conditions:
         """The properties of training objects.
 
+        Args:
+            names: Properties.
+            batch: Training objects.
+            previous: Those that networks were trained with before: their classes and moments are
+                kept, so that a code still means the same.
+
         Raises:
-            ConfigError: An unknown property, or one that no training object has.
+            ConfigError: An unknown property, one that no training object has, or a class that
+                ``previous`` does not know.
         """
         columns = {name: column(batch, name) for name in names if name != TYPE}
         if TYPE in names and not bool((batch.label >= 0).any()):
-            raise ConfigError("condition type: no training object has a type")
+            raise ConfigError(
+                "condition type: no training object has a type; leave it out of model.conditions"
+            )
         for name, values in columns.items():
             if not bool(values.isfinite().any()):
-                raise ConfigError(f"condition {name}: unknown for all training objects")
-        return cls(names, batch.classes, batch.label, _stacked(columns, batch))
+                raise ConfigError(
+                    f"condition {name}: unknown for all training objects; leave it out of "
+                    "model.conditions"
+                )
+        if previous is not None:
+            return cls(names, previous.classes, *previous.read(batch), previous.moments)
+        label = batch.label if TYPE in names else torch.full_like(batch.label, -1)
+        return cls(names, batch.classes, label, _stacked(columns, batch))
+
+    @classmethod
+    def from_state(
+        cls,
+        names: Sequence[str],
+        classes: Sequence[str],
+        state: Mapping[str, Tensor],
+        prefix: str,
+    ) -> Conditions:
+        """The properties in saved tensors whose names start with ``prefix``."""
+        tensors = (state[prefix + name] for name in ("label", "numbers", "moments"))
+        return cls(names, classes, *tensors)
 
     @property
     def has_type(self) -> bool:
@@ -78,20 +116,26 @@ class Conditions(nn.Module):
         return (len(self.classes) + 1) * self.has_type + 2 * len(self.number_names)
 
     def read(self, batch: LightCurveBatch) -> tuple[Tensor, Tensor]:
-        """Classes (B,) and numbers (B, P) of a batch."""
+        """Classes (B,), -1 where unknown or no condition, and numbers (B, P) of a batch.
+
+        Raises:
+            ConfigError: Objects of a class that is not among ``classes``.
+        """
         columns = {name: column(batch, name) for name in self.number_names}
-        return batch.label, _stacked(columns, batch)
+        return self._labels(batch), _stacked(columns, batch)
 
     def forward(self, label: Tensor, numbers: Tensor) -> Tensor:
         """Codes of shape (B, M): one of C + 1 for the class, then value and "unknown"."""
-        known = numbers.isfinite()
-        mean, scale = self._moments()
-        value = torch.where(known, (numbers - mean) / scale, 0.0)
-        codes = [value, (~known).to(value)]
+        codes = [self.scaled(numbers), (~numbers.isfinite()).double()]
         if self.has_type:
             place = torch.where(label < 0, len(self.classes), label)
-            codes.append(nn.functional.one_hot(place, len(self.classes) + 1).to(value))
+            codes.append(nn.functional.one_hot(place, len(self.classes) + 1).double())
         return torch.cat(codes, dim=-1).float()
+
+    def scaled(self, numbers: Tensor) -> Tensor:
+        """Numbers (…, P) in units of their spread around their mean, 0 where unknown."""
+        mean, scale = self.moments.to(numbers.device)
+        return torch.where(numbers.isfinite(), (numbers - mean) / scale, 0.0)
 
     def unknown(self, n: int) -> Tensor:
         """Codes of ``n`` objects of which nothing is known, shape (n, M)."""
@@ -112,7 +156,7 @@ class Conditions(nn.Module):
 
     def blurred(self, numbers: Tensor, width: float) -> Tensor:
         """Numbers (B, P) moved by normal amounts of ``width`` times their spread."""
-        return numbers + width * self._moments()[1] * torch.randn_like(numbers)
+        return numbers + width * self.moments[1] * torch.randn_like(numbers)
 
     def members(self, condition: Mapping[str, Any]) -> Tensor:
         """Training objects of the class that a condition names, or all.
@@ -172,19 +216,20 @@ class Conditions(nn.Module):
         low, high = _range(known)
         return self.label.cpu()[picked], (mean + moved).clamp(low, high)
 
-    def similar(self, label: Tensor, numbers: Tensor, share: Tensor, members: Tensor) -> Tensor:
-        """A training object like each of those described, one of the tenth nearest, shape (B,).
+    def similar(self, label: Tensor, numbers: Tensor, members: Tensor) -> list[Tensor]:
+        """Training objects like each of those described: the nearest tenth of its class.
 
         Args:
             label: Classes, shape (B,).
             numbers: Numbers, shape (B, P).
-            share: Which of the nearest to take, from 0 to below 1, shape (B,).
-            members: Training objects to choose from.
+            members: Training objects to choose from, shape (N,).
+
+        Returns:
+            For each object, those like it, nearest first; all members where nothing is asked for.
         """
-        mean, scale = (m.cpu() for m in self._moments())
-        ours, theirs = (
-            ((x - mean) / scale).nan_to_num() for x in (numbers, self.numbers.cpu()[members])
-        )
+        if not self.names:
+            return [members] * len(label)
+        ours, theirs = (self.scaled(x) for x in (numbers, self.numbers.cpu()[members]))
         distance = (ours[:, None] - theirs).square().sum(-1)
         # Other classes come last, whatever their numbers.
         other = (label[:, None] >= 0) & (label[:, None] != self.label.cpu()[members])
@@ -192,8 +237,7 @@ class Conditions(nn.Module):
         count = min(max(FEWEST_SIMILAR, len(members) // 10), len(members))
         near = distance.argsort(dim=1, stable=True)[:, :count]
         usable = distance.gather(1, near).isfinite().sum(1).clamp(min=1)
-        place = (share * usable).long().clamp(max=count - 1)
-        return members[near.gather(1, place[:, None])[:, 0]]
+        return [members[own[:n]] for own, n in zip(near, usable.tolist(), strict=True)]
 
     def replaced(
         self, label: Tensor, numbers: Tensor, asked: Mapping[str, Tensor]
@@ -203,9 +247,26 @@ class Conditions(nn.Module):
         label = asked.get(TYPE, label)
         return label, torch.stack(columns, dim=-1) if columns else numbers
 
-    def _moments(self) -> tuple[Tensor, Tensor]:
+    def _own_moments(self) -> Tensor:
         mean, spread = _moments(self.numbers)
-        return mean, torch.where(spread > 0, spread, 1.0)
+        return torch.stack([mean, torch.where(spread > 0, spread, 1.0)])
+
+    def _labels(self, batch: LightCurveBatch) -> Tensor:
+        """Places in ``classes`` of the classes of a batch, shape (B,)."""
+        if not self.has_type:
+            return torch.full_like(batch.label, -1)
+        if tuple(batch.classes) == self.classes:
+            return batch.label
+        present = [batch.classes[k] for k in batch.label.unique().tolist() if k >= 0]
+        strange = sorted(set(present) - set(self.classes))
+        if strange:
+            raise ConfigError(
+                f"type {', '.join(strange)}: the model that this one starts from knows "
+                f"{', '.join(self.classes)}"
+            )
+        places = {name: k for k, name in enumerate(self.classes)}
+        table = [places.get(name, -1) for name in batch.classes] + [-1]
+        return torch.tensor(table, device=batch.label.device)[batch.label]
 
     def _index(self, kind: Any) -> int:
         if kind not in self.classes:

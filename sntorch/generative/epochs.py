@@ -5,10 +5,20 @@ Letters in shapes: ``N`` training objects, ``L`` steps, ``F`` bands.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from itertools import chain, cycle
+
 import torch
 from torch import Tensor, nn
 
 from sntorch.errors import DataError
+from sntorch.generative.splicing import spliced
+
+# Days by which the second half of a spliced cadence may be moved, and pairs that are tried.
+LARGEST_SHIFT = 5.0
+TRIES = 8
+# Which part of its nights the first object gives; all or none of them would be a copy.
+SHARES = (0.25, 0.75)
 
 
 class EpochPrior(nn.Module):
@@ -35,10 +45,48 @@ class EpochPrior(nn.Module):
         self.register_buffer("counts", counts.long())
         self.register_buffer("t_ref", t_ref.double())
 
+    @classmethod
+    def from_state(cls, state: Mapping[str, Tensor], prefix: str) -> EpochPrior:
+        """The cadences in saved tensors whose names start with ``prefix``."""
+        return cls(*(state[prefix + name] for name in ("days", "counts", "t_ref")))
+
     def __len__(self) -> int:
         return len(self.counts)
 
-    def combined(self, member: int, counts: Tensor, generator: torch.Generator) -> Tensor:
+    def epochs_of(self, member: int) -> list[Tensor]:
+        """Days since the reference time of a training object, a sorted tensor a band."""
+        counts = self.counts[member].tolist()
+        return [self.days[member, :n, f].cpu() for f, n in enumerate(counts)]
+
+    def spliced(self, member: int, partners: Tensor, generator: torch.Generator) -> list[Tensor]:
+        """A new cadence: the first nights of a training object and the last of another one.
+
+        A band never gets more or fewer observations than some training object has; where no
+        partner fits, the epochs are those of the object itself.
+
+        Args:
+            member: The object that begins.
+            partners: Objects like it, shape (K,).
+            generator: Decides which of them ends it, and where.
+
+        Returns:
+            Sorted days of each band.
+        """
+        low, high = self.counts.amin(0).cpu(), self.counts.amax(0).cpu()
+        most = int(self.counts.sum(-1).max())
+        own = self.epochs_of(member)
+        for _ in range(TRIES):
+            place = int(torch.randint(len(partners), (), generator=generator))
+            share = float(torch.empty(()).uniform_(*SHARES, generator=generator))
+            found = spliced(own, self.epochs_of(int(partners[place])), share, LARGEST_SHIFT)
+            if found is None:
+                continue
+            counts = torch.tensor([len(days) for days in found])
+            if bool(((counts >= low) & (counts <= high)).all()) and int(counts.sum()) <= most:
+                return found
+        return own
+
+    def combined(self, member: int, counts: Tensor, generator: torch.Generator) -> list[Tensor]:
         """As many epochs as asked for, of one training object and, where it has too few, others.
 
         Args:
@@ -47,20 +95,26 @@ class EpochPrior(nn.Module):
             generator: Decides which.
 
         Returns:
-            Days since the reference time, shape (max(counts), F), sorted; 0 where padded.
+            Sorted days of each band.
         """
-        out = torch.zeros(int(counts.max()), len(counts), dtype=torch.float64)
-        others = torch.randperm(len(self), generator=generator).tolist()
-        for f, n in enumerate(counts.tolist()):
-            parts: list[Tensor] = []
-            missing = n
-            while missing:
-                # Every band has observations somewhere in the training set, so this ends.
-                donor = others[len(parts) % len(others)] if parts else member
-                own = self.days[donor, : int(self.counts[donor, f]), f].cpu()
-                chosen = torch.randperm(len(own), generator=generator)[:missing]
-                parts.append(own[chosen])
-                missing -= len(chosen)
-            if n:
-                out[:n, f] = torch.cat(parts).sort().values
-        return out
+        order = torch.randperm(len(self), generator=generator).tolist()
+        others = [i for i in order if i != member] or [member]
+        return [
+            self._chosen(chain([member], cycle(others)), f, n, generator)
+            for f, n in enumerate(counts.tolist())
+        ]
+
+    def _chosen(
+        self, donors: Iterable[int], band: int, n: int, generator: torch.Generator
+    ) -> Tensor:
+        """``n`` epochs of a band, sorted, from the first donors that have as many."""
+        parts: list[Tensor] = [self.days.new_zeros(0, device="cpu")]
+        # Every band has observations somewhere in the training set, so this ends.
+        for donor in donors:
+            if not n:
+                break
+            own = self.epochs_of(donor)[band]
+            chosen = torch.randperm(len(own), generator=generator)[:n]
+            parts.append(own[chosen])
+            n -= len(chosen)
+        return torch.cat(parts).sort().values

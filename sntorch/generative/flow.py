@@ -19,10 +19,11 @@ from sntorch.data.batch import LightCurveBatch
 from sntorch.generative.conditions import Conditions
 from sntorch.generative.data_augmentation import SmallSampleAugmentation
 from sntorch.generative.encoding import MagnitudeEncoding
-from sntorch.generative.encoding.base import phase_of, usable_rows
+from sntorch.generative.encoding.base import phase_of, usable_objects, usable_rows
 from sntorch.generative.epochs import EpochPrior
 from sntorch.generative.flow_paths import draw_flow_times, integrate, on_path
 from sntorch.generative.flow_space import LEVEL, EpochSpace, PhotometrySpace
+from sntorch.generative.requests import TrainingObjects
 from sntorch.generative.tokens import TokenLayout
 from sntorch.nn.rnn import masked_mean
 from sntorch.nn.set_transformer import sinusoids
@@ -78,7 +79,7 @@ class Encoded:
         cls, batch: LightCurveBatch, encoding: MagnitudeEncoding, conditions: Conditions
     ) -> Encoded:
         """The usable observations of a batch; objects without any are left out."""
-        batch = batch[batch.t_ref.isfinite()]
+        batch = usable_objects(batch)
         rows = usable_rows(batch)
         rows = replace(rows, time=phase_of(rows))
         parts = rows.time, *encoding.photometry_code(rows), rows.mask
@@ -114,27 +115,46 @@ class LightCurveFlow(nn.Module):
 
     @classmethod
     def fit(
-        cls, batch: LightCurveBatch, names: Sequence[str], flow_times: str, learns_epochs: bool
+        cls,
+        batch: LightCurveBatch,
+        names: Sequence[str],
+        flow_times: str,
+        learns_epochs: bool,
+        previous: LightCurveFlow | None = None,
     ) -> LightCurveFlow:
         """Fit to all training objects.
+
+        Args:
+            batch: All training objects.
+            names: Properties to condition on.
+            flow_times: ``logit_normal`` or ``uniform``.
+            learns_epochs: Whether a second flow makes epochs.
+            previous: A flow whose coordinates and codes are kept, for its networks were trained
+                with them.
 
         Raises:
             DataError: A band without observations, or no object with any.
             ConfigError: A property that the objects do not have.
         """
-        encoding = MagnitudeEncoding.fit(batch[batch.t_ref.isfinite()])
-        known = Encoded.of(batch, encoding, Conditions.of(names, batch))
-        flow = cls(
-            encoding,
-            Conditions(names, batch.classes, known.label, known.numbers),
-            EpochPrior(known.days, known.mask.sum(1), known.t_ref),
-            flow_times,
-            learns_epochs,
-        )
+        batch = usable_objects(batch)
+        encoding = MagnitudeEncoding.fit(batch) if previous is None else previous.encoding
+        batch = batch[usable_rows(batch).mask.flatten(1).any(1)]
+        conditions = Conditions.of(names, batch, None if previous is None else previous.conditions)
+        known = Encoded.of(batch, encoding, conditions)
+        epochs = EpochPrior(known.days, known.mask.sum(1), known.t_ref)
+        flow = cls(encoding, conditions, epochs, flow_times, learns_epochs)
+        if previous is not None:
+            flow.space, flow.epoch_space = previous.space, previous.epoch_space
+            return flow
         layout = TokenLayout.of(known.mask)
         flow.space.fit(layout.gather(known.value).float(), layout.mask)
         flow.epoch_space.fit(known.days, known.mask)
         return flow
+
+    @property
+    def objects(self) -> TrainingObjects:
+        """What is known of the training objects."""
+        return TrainingObjects(self.encoding.bands, self.conditions, self.epochs)
 
     def encode(self, batch: LightCurveBatch) -> Encoded:
         """The usable observations of a batch."""

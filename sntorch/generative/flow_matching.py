@@ -9,15 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.rows import LightCurveRows
-from sntorch.errors import CheckpointError, ConfigError
-from sntorch.generative.base import Cadence
+from sntorch.errors import ConfigError
+from sntorch.generative.base import Cadence, Seed
 from sntorch.generative.building import build, plain
 from sntorch.generative.conditions import Conditions
 from sntorch.generative.encoding import MagnitudeEncoding
@@ -31,20 +31,14 @@ from sntorch.generative.flow import (
     LightCurveFlow,
 )
 from sntorch.generative.flow_paths import check_flow_times
-from sntorch.generative.flow_requests import flow_request
 from sntorch.generative.flow_sampling import sample_flow
 from sntorch.generative.noise import seeded
-from sntorch.generative.pretrained import (
-    load_pretrained,
-    named,
-    save_pretrained,
-    training_sha256,
-)
+from sntorch.generative.requests import TrainingObjects, check_request
 from sntorch.generative.training import (
     AUGMENT_BELOW,
     LOG_EVERY,
     TrainedGenerator,
-    warn_of_few,
+    check_share,
 )
 from sntorch.nn.ema import AveragedModel
 
@@ -81,8 +75,11 @@ class FlowMatching(TrainedGenerator):
             for fewer than 150 objects.
         seed: Seed of initial weights and training noise.
         n_validation: Light curves drawn for each validation.
+        start_from: A trained flow to go on from: its checkpoint, run or folder.
     """
 
+    TRAINED = "networks", "average"
+    SAME = "network", "conditions", "learn_epochs"
     networks: Any
 
     def __init__(
@@ -103,6 +100,7 @@ class FlowMatching(TrainedGenerator):
         augment: bool | None = None,
         seed: int = 0,
         n_validation: int = 1000,
+        start_from: str | Path | None = None,
     ) -> None:
         super().__init__()
         self.config: dict[str, Any] = {
@@ -122,25 +120,23 @@ class FlowMatching(TrainedGenerator):
             "augment": augment,
             "seed": int(seed),
             "n_validation": int(n_validation),
+            "start_from": None if start_from is None else str(start_from),
         }
         _check(self.config)
         self.save_hyperparameters(self.config)
-        self.training_sha256 = ""
 
     # ---------------------------------------------------------------- building
 
-    def fit_encoding(self, batch: LightCurveBatch) -> None:
-        """Fit encoding, conditions and cadences on all training objects and build the networks.
-
-        Raises:
-            DataError: A band without observations.
-            ConfigError: A condition that the objects do not have.
-        """
-        warn_of_few(batch)
+    def _fit(self, batch: LightCurveBatch, previous: FlowMatching | None) -> None:
         config = self.config
-        self.training_sha256 = training_sha256(batch)
         names, learns = config["conditions"], config["learn_epochs"]
-        self._assemble(LightCurveFlow.fit(batch, names, config["flow_times"], learns))
+        known = None if previous is None else previous.flow
+        self._assemble(LightCurveFlow.fit(batch, names, config["flow_times"], learns, known))
+
+    @property
+    def objects(self) -> TrainingObjects:
+        """What is known of the training objects."""
+        return self.flow.objects
 
     def _assemble(self, flow: LightCurveFlow) -> None:
         self.flow, self.bands = flow, flow.encoding.bands
@@ -239,7 +235,7 @@ class FlowMatching(TrainedGenerator):
         lengths: Tensor | int | None = None,
         condition: Mapping[str, Any] | None = None,
         cadence: Cadence | None = None,
-        seed: int | None = None,
+        seed: Seed = None,
         temperature: float = 1.0,
     ) -> LightCurveRows:
         """As ``sample``, in the rows view.
@@ -259,64 +255,35 @@ class FlowMatching(TrainedGenerator):
             ConfigError: A condition, lengths or a cadence that do not fit.
         """
         self.check_trained()
+        if isinstance(cadence, str) and cadence == "generated" and not self.flow.learns_epochs:
+            raise ConfigError(
+                "cadence generated: this flow was trained with learn_epochs=false and takes the "
+                "epochs of training objects (resampled) or given ones"
+            )
         asked = n, lengths, condition, cadence, seed, temperature
-        request = flow_request(self.flow, *asked, self.config["epoch_shift"])
+        shift = self.config["epoch_shift"]
+        request = check_request(self.objects, *asked, shift, usual="resampled")
         n_steps, guidance = self.config["n_steps"], self.config["guidance"]
         return sample_flow(self.flow, self.average, request, n_steps, guidance, self.device)
 
     # -------------------------------------------------------------- persistence
 
-    def _description(self) -> dict[str, Any]:
-        return {
-            "model": type(self).__name__,
-            "bands": list(self.bands),
-            "classes": list(self.flow.conditions.classes),
-            "zeropoint": self.flow.encoding.zeropoint,
-            "training_sha256": self.training_sha256,
-        }
-
     def _rebuild(self, found: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
-        label, numbers = (state[f"flow.conditions.{name}"] for name in ("label", "numbers"))
-        epochs = (state[f"flow.epochs.{name}"] for name in ("days", "counts", "t_ref"))
-        self.training_sha256 = found["training_sha256"]
+        names, classes = self.config["conditions"], found["classes"]
         self._assemble(
             LightCurveFlow(
                 MagnitudeEncoding(found["bands"], found["zeropoint"]),
-                Conditions(self.config["conditions"], found["classes"], label, numbers),
-                EpochPrior(*epochs),
+                Conditions.from_state(names, classes, state, "flow.conditions."),
+                EpochPrior.from_state(state, "flow.epochs."),
                 self.config["flow_times"],
                 self.config["learn_epochs"],
             )
         )
 
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write the trained model into a folder.
-
-        Raises:
-            ConfigError: It has not been trained.
-            DataError: The folder holds something else, or cannot be written.
-        """
-        self.check_trained()
-        config = {**named(type(self)), "arguments": self.config, **self._description()}
-        save_pretrained(folder, config, self.state_dict())
-
-    @classmethod
-    def from_pretrained(cls, folder: str | Path, map_location: str = "cpu") -> Self:
-        """The model in a folder, ready to sample.
-
-        Raises:
-            CheckpointError: A missing or damaged file, or the folder of another model.
-        """
-        config, tensors = load_pretrained(folder, map_location, cls)
-        try:
-            model = cls(**config["arguments"])
-            model._rebuild(config, tensors)
-            model.load_state_dict(tensors)
-        except (KeyError, TypeError, RuntimeError) as error:
-            raise CheckpointError(
-                f"{folder}: incomplete ({str(error).splitlines()[0]})"
-            ) from error
-        return model.to(map_location).eval()
+    @property
+    def zeropoint(self) -> float:
+        """Zero point of the fluxes."""
+        return self.flow.encoding.zeropoint
 
 
 def _check(config: Mapping[str, Any]) -> None:
@@ -330,7 +297,4 @@ def _check(config: Mapping[str, Any]) -> None:
         raise ConfigError(f"schedule {config['schedule']!r}: {' or '.join(SCHEDULES)} is accepted")
     if config["n_steps"] < 1:
         raise ConfigError(f"n_steps={config['n_steps']}: 1 or more is accepted")
-    if not 0 <= config["condition_dropout"] < 1:
-        raise ConfigError(
-            f"condition_dropout={config['condition_dropout']}: 0 to below 1 is accepted"
-        )
+    check_share("condition_dropout", config["condition_dropout"])

@@ -7,11 +7,15 @@ position at every step, magnitudes that are a smooth function of phase, and a cr
 both directions, differences and colours and pools over all steps. Photometric scatter comes from
 the measurement (see ``MagnitudeEncoding.measure``), so it has the size that the errors say.
 
+The default pair can be given conditions: the generator reads them beside the latent numbers, the
+critic compares them with what it saw (projection, Miyato & Koyama 2018, arXiv:1802.05637).
+
 A network of your own needs the ``forward`` of ``RecurrentGenerator`` (and its two sizes) or of
-``RecurrentCritic``; its constructor gets ``n_bands`` and what the configuration gives.
+``RecurrentCritic``; its constructor gets ``n_bands``, ``n_condition`` and what the configuration
+gives.
 
 Letters in shapes: ``B`` objects, ``L`` sequence steps, ``F`` bands, ``Z`` latent numbers an
-object, ``E`` a step.
+object, ``E`` a step, ``M`` numbers of an encoded condition.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, silu
 
+from sntorch.errors import ConfigError
 from sntorch.nn.rnn import PooledGRU, last_valid
 
 LONGEST = 32.0
@@ -84,20 +89,27 @@ class RecurrentGenerator(nn.Module):
 
     Args:
         n_bands: Number of bands F.
+        n_condition: Numbers of an encoded condition M.
         n_latent: Latent numbers an object Z.
         n_step_noise: Noise numbers a step E.
         n_hidden: Hidden units of each part.
     """
 
     def __init__(
-        self, n_bands: int, n_latent: int = 16, n_step_noise: int = 8, n_hidden: int = 64
+        self,
+        n_bands: int,
+        n_condition: int = 0,
+        n_latent: int = 16,
+        n_step_noise: int = 8,
+        n_hidden: int = 64,
     ) -> None:
         super().__init__()
         self.n_latent, self.n_step_noise = n_latent, n_step_noise
-        n_common = n_latent + n_step_noise + 3 * n_bands
+        n_object = n_latent + n_condition
+        n_common = n_object + n_step_noise + 3 * n_bands
         self.clock = nn.GRU(n_common, n_hidden, batch_first=True)
         self.times = nn.Linear(n_hidden + n_step_noise, n_bands)
-        self.field = PhaseField(n_bands, n_latent, n_hidden)
+        self.field = PhaseField(n_bands, n_object, n_hidden)
         self.errors = nn.Sequential(
             nn.Linear(n_common + 2 * n_bands, n_hidden),
             nn.LeakyReLU(0.2),
@@ -113,6 +125,7 @@ class RecurrentGenerator(nn.Module):
         mask: Tensor,
         encoding: Phases,
         cadence: Tensor | None = None,
+        condition: Tensor | None = None,
     ) -> Tensor:
         """Encoded rows, shape (B, L, 3F).
 
@@ -123,7 +136,10 @@ class RecurrentGenerator(nn.Module):
             encoding: The fitted encoding.
             cadence: Encoded times to use instead of generated ones, shape (B, L, F); NaN where the
                 generator shall choose.
+            condition: Codes of the condition, shape (B, M), or None where M is 0.
         """
+        if condition is not None:
+            z = torch.cat([z, condition], dim=-1)
         latent = z[:, None].expand(-1, mask.shape[1], -1)
         common = torch.cat([latent, steps, position(mask), mask.float()], -1)
         common = common * mask.any(-1)[..., None]
@@ -146,35 +162,64 @@ class RecurrentCritic(nn.Module):
 
     Args:
         n_bands: Number of bands F.
+        n_condition: Numbers of an encoded condition M.
         n_hidden: Hidden units of each GRU direction.
         colours: Whether values of neighbouring bands in a row are also given as differences.
     """
 
-    def __init__(self, n_bands: int, n_hidden: int = 64, colours: bool = True) -> None:
+    def __init__(
+        self, n_bands: int, n_condition: int = 0, n_hidden: int = 64, colours: bool = True
+    ) -> None:
         super().__init__()
         self.colours = colours
         n_inputs = 10 * n_bands + (3 * (n_bands - 1) if colours else 0)
         self.embed = nn.Linear(n_inputs, n_hidden)
         self.gru = PooledGRU(n_hidden, n_hidden)
-        self.head = nn.Sequential(
-            nn.Linear(self.gru.n_outputs + n_bands, n_hidden),
-            nn.LeakyReLU(0.2),
-            nn.Linear(n_hidden, 1),
-        )
+        self.head = ProjectionHead(self.gru.n_outputs + n_bands, n_condition, n_hidden)
 
-    def forward(self, x: Tensor, mask: Tensor, encoding: Phases) -> Tensor:
+    def forward(
+        self, x: Tensor, mask: Tensor, encoding: Phases, condition: Tensor | None = None
+    ) -> Tensor:
         """One score an object, shape (B,), larger for what looks real.
 
         Args:
             x: Encoded rows, shape (B, L, 3F).
             mask: Observations, shape (B, L, F).
             encoding: The fitted encoding.
+            condition: Codes of the condition, shape (B, M), or None where M is 0.
         """
         features = critic_features(x, mask, encoding, self.colours)
         embedded = leaky_relu(self.embed(features), 0.2)
         pooled = self.gru(embedded, mask.any(-1))
         counts = mask.sum(1).to(x.dtype).sqrt() / LONGEST**0.5
-        return self.head(torch.cat([pooled, counts], dim=-1)).squeeze(-1)
+        return self.head(torch.cat([pooled, counts], dim=-1), condition)
+
+
+class ProjectionHead(nn.Module):
+    """A score from the features of an object, and from how well they suit its condition.
+
+    With features φ, their score is ψ(φ) + <V c, φ> for the codes c of the condition (Miyato &
+    Koyama 2018, equation 3).
+
+    Args:
+        n_inputs: Numbers that describe an object D.
+        n_condition: Numbers of an encoded condition M.
+        n_hidden: Features φ.
+    """
+
+    def __init__(self, n_inputs: int, n_condition: int, n_hidden: int) -> None:
+        super().__init__()
+        self.features = nn.Sequential(nn.Linear(n_inputs, n_hidden), nn.LeakyReLU(0.2))
+        self.score = nn.Linear(n_hidden, 1)
+        self.embedding = nn.Linear(n_condition, n_hidden, bias=False) if n_condition else None
+
+    def forward(self, inputs: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Scores (B,) of what describes objects (B, D), under their conditions (B, M)."""
+        features = self.features(inputs)
+        score = self.score(features).squeeze(-1)
+        if self.embedding is None or condition is None:
+            return score
+        return score + (self.embedding(condition) * features).sum(-1)
 
 
 def critic_features(x: Tensor, mask: Tensor, encoding: Phases, colours: bool = True) -> Tensor:
@@ -200,6 +245,7 @@ class TalkGenerator(nn.Module):
 
     Args:
         n_bands: Number of bands F; 3 F columns come out.
+        n_condition: 0, for it takes no conditions.
         n_latent: Latent numbers an object Z.
         n_hidden: Hidden units of each layer.
         dropout: Dropped share of each layer's outputs while training.
@@ -208,9 +254,15 @@ class TalkGenerator(nn.Module):
     n_step_noise = 0
 
     def __init__(
-        self, n_bands: int, n_latent: int = 10, n_hidden: int = 100, dropout: float = 0.25
+        self,
+        n_bands: int,
+        n_condition: int = 0,
+        n_latent: int = 10,
+        n_hidden: int = 100,
+        dropout: float = 0.25,
     ) -> None:
         super().__init__()
+        _without_conditions(n_condition)
         self.n_latent = n_latent
         self.gru = nn.GRU(n_latent, n_hidden, 2, batch_first=True, dropout=dropout)
         self.dropout = nn.Dropout(dropout)
@@ -223,6 +275,7 @@ class TalkGenerator(nn.Module):
         mask: Tensor,
         encoding: Phases,
         cadence: Tensor | None = None,
+        condition: Tensor | None = None,
     ) -> Tensor:
         """Encoded rows, shape (B, L, 3F), in [-1, 1]; ``z`` (B, Z) is repeated L times."""
         if cadence is not None:
@@ -236,17 +289,23 @@ class TalkCritic(nn.Module):
 
     Args:
         n_bands: Number of bands F.
+        n_condition: 0, for it takes no conditions.
         n_hidden: Hidden units of each layer.
         dropout: Dropped share of each layer's outputs while training.
     """
 
-    def __init__(self, n_bands: int, n_hidden: int = 100, dropout: float = 0.25) -> None:
+    def __init__(
+        self, n_bands: int, n_condition: int = 0, n_hidden: int = 100, dropout: float = 0.25
+    ) -> None:
         super().__init__()
+        _without_conditions(n_condition)
         self.gru = nn.GRU(3 * n_bands, n_hidden, 2, batch_first=True, dropout=dropout)
         self.dropout = nn.Dropout(dropout)
         self.score = nn.Linear(n_hidden, 1)
 
-    def forward(self, x: Tensor, mask: Tensor, encoding: Phases) -> Tensor:
+    def forward(
+        self, x: Tensor, mask: Tensor, encoding: Phases, condition: Tensor | None = None
+    ) -> Tensor:
         """One score an object, shape (B,); ``x`` (B, L, 3F), ``mask`` (B, L, F)."""
         states, _ = self.gru(torch.where(mask.repeat(1, 1, 3), x, 0.0))
         last = last_valid(states, mask.any(-1).sum(1))
@@ -255,3 +314,11 @@ class TalkCritic(nn.Module):
 
 def _masked(x: Tensor, mask: Tensor) -> Tensor:
     return torch.where(mask, x, 0.0)
+
+
+def _without_conditions(n_condition: int) -> None:
+    if n_condition:
+        raise ConfigError(
+            "the networks of the talk take no conditions: set model.conditions to [], or choose "
+            "model=gan/recurrent"
+        )

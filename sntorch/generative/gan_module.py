@@ -1,8 +1,11 @@
-"""Training a recurrent GAN, and sampling it."""
+"""Training a GAN of light curves, and sampling it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,23 +15,55 @@ from sntorch.data.batch import LightCurveBatch
 from sntorch.data.rows import LightCurveRows
 from sntorch.errors import ConfigError
 from sntorch.generative.augmentation import DifferentiableAugmentation
-from sntorch.generative.base import Cadence
+from sntorch.generative.base import Cadence, Seed
 from sntorch.generative.building import build, plain, target_class
+from sntorch.generative.conditions import Conditions
 from sntorch.generative.encoding import RowEncoding
-from sntorch.generative.losses import AdversarialLoss
+from sntorch.generative.encoding.base import phase_of, usable_objects, usable_rows
+from sntorch.generative.epochs import EpochPrior
+from sntorch.generative.levels import LevelPrior
+from sntorch.generative.losses import AdversarialLoss, Score
 from sntorch.generative.noise import seeded
-from sntorch.generative.prior import ObjectPrior
-from sntorch.generative.sampling import Draws, check_request, chunks, draw
+from sntorch.generative.requests import (
+    Draws,
+    TrainingObjects,
+    check_request,
+    sample_objects,
+)
 from sntorch.generative.training import (
     AUGMENT_BELOW,
     LOG_EVERY,
     TrainedGenerator,
-    warn_of_few,
+    check_share,
 )
 from sntorch.nn.ema import AveragedModel
 
+# Blur of the numbers to condition on, in units of their spread: an exact redshift would name an
+# object that the critic has learned by heart.
+BLUR = 0.1
 
-class RecurrentGAN(TrainedGenerator):
+
+@dataclass(frozen=True)
+class Encoded:
+    """Objects as the networks see them.
+
+    Attributes:
+        x: Encoded rows, shape (B, L, 3F).
+        mask: True where there is an observation, shape (B, L, F).
+        label: Classes, shape (B,), -1 where unknown.
+        numbers: Numbers to condition on, shape (B, P), NaN where unknown.
+    """
+
+    x: Tensor
+    mask: Tensor
+    label: Tensor
+    numbers: Tensor
+
+    def __len__(self) -> int:
+        return len(self.mask)
+
+
+class LightCurveGAN(TrainedGenerator):
     """A generator and a critic that learn from each other; the averaged generator is the one that
     samples.
 
@@ -37,15 +72,20 @@ class RecurrentGAN(TrainedGenerator):
     uninterrupted one.
 
     Args:
-        generator: Class (``_target_``) and arguments of the generator; ``n_bands`` is added.
-        critic: Class and arguments of the critic; ``n_bands`` is added.
+        generator: Class (``_target_``) and arguments of the generator; ``n_bands`` and
+            ``n_condition`` are added.
+        critic: Class and arguments of the critic; the same are added.
         loss: Class and arguments of an ``AdversarialLoss``.
         encoding: Class of a ``RowEncoding``.
+        conditions: Properties that can be asked for: ``type``, ``redshift``, ``mwebv``,
+            ``host_0`` …; see ``Conditions``.
+        condition_dropout: Share of objects whose conditions are hidden while training.
         learning_rate: Step of Adam, for both networks.
         betas: Decay of Adam's two moments.
         ema_decay: Decay of the generator's average.
         real_cadence: Share of generated objects that get the times of real ones while training, so
             that the photometry also learns to follow a given cadence.
+        epoch_shift: Days by which the maximum moves among resampled epochs, standard deviation.
         impose_level: Whether the brightness level of an object is drawn from the prior, given to
             the generator as its first latent number, and imposed on what it writes.
         measurement: Whether the generator writes noiseless fluxes to which noise of the written
@@ -54,8 +94,11 @@ class RecurrentGAN(TrainedGenerator):
             objects.
         seed: Seed of initial weights and training noise.
         n_validation: Light curves drawn for each validation.
+        start_from: A trained GAN to go on from: its checkpoint, run or folder.
     """
 
+    TRAINED = "generator", "critic", "average"
+    SAME = "generator", "critic", "encoding", "conditions", "impose_level", "measurement"
     generator: Any
     critic: Any
 
@@ -65,15 +108,19 @@ class RecurrentGAN(TrainedGenerator):
         critic: Mapping[str, Any],
         loss: Mapping[str, Any],
         encoding: Mapping[str, Any],
+        conditions: Sequence[str] = (),
+        condition_dropout: float = 0.1,
         learning_rate: float = 1e-3,
         betas: Sequence[float] = (0.0, 0.99),
         ema_decay: float = 0.999,
         real_cadence: float = 0.5,
+        epoch_shift: float = 2.5,
         impose_level: bool = True,
         measurement: bool = True,
         augment: bool | None = None,
         seed: int = 0,
         n_validation: int = 1000,
+        start_from: str | Path | None = None,
     ) -> None:
         super().__init__()
         self.config: dict[str, Any] = {
@@ -81,51 +128,67 @@ class RecurrentGAN(TrainedGenerator):
             "critic": plain(critic),
             "loss": plain(loss),
             "encoding": plain(encoding),
+            "conditions": [str(name) for name in conditions],
+            "condition_dropout": float(condition_dropout),
             "learning_rate": float(learning_rate),
             "betas": [float(b) for b in betas],
             "ema_decay": float(ema_decay),
             "real_cadence": float(real_cadence),
+            "epoch_shift": float(epoch_shift),
             "impose_level": bool(impose_level),
             "measurement": bool(measurement),
             "augment": augment,
             "seed": int(seed),
             "n_validation": int(n_validation),
+            "start_from": None if start_from is None else str(start_from),
         }
+        check_share("condition_dropout", self.config["condition_dropout"])
         self.save_hyperparameters(self.config)
         self.loss = build(self.config["loss"], AdversarialLoss)
         self.augmentation = DifferentiableAugmentation()
 
     # ---------------------------------------------------------------- building
 
-    def fit_encoding(self, batch: LightCurveBatch) -> None:
-        """Fit encoding and length prior on the training objects and build the networks.
-
-        Args:
-            batch: All training objects.
-
-        Raises:
-            DataError: A band without observations.
-        """
-        warn_of_few(batch)
-        encoding = target_class(self.config["encoding"], RowEncoding).fit(batch)
+    def _fit(self, batch: LightCurveBatch, previous: LightCurveGAN | None) -> None:
+        batch = usable_objects(batch)
+        kind = target_class(self.config["encoding"], RowEncoding)
+        encoding = kind.fit(batch) if previous is None else previous.encoding
         x, mask = encoding.encode(batch)
-        prior = ObjectPrior(mask.sum(1), x[..., : encoding.n_bands], encoding.level(x, mask))
-        self._assemble(encoding, prior)
+        seen = mask.flatten(1).any(1)
+        batch, x, mask = batch[seen], x[seen], mask[seen]
+        known = None if previous is None else previous.conditions
+        conditions = Conditions.of(self.config["conditions"], batch, known)
+        days = torch.where(mask, phase_of(usable_rows(batch)), 0.0)
+        epochs = EpochPrior(days, mask.sum(1), batch.t_ref)
+        self._assemble(encoding, conditions, epochs, encoding.level(x, mask))
 
-    def _assemble(self, encoding: RowEncoding, prior: ObjectPrior) -> None:
-        self.encoding, self.prior = encoding, prior
-        self.bands = encoding.bands
+    def _assemble(
+        self, encoding: RowEncoding, conditions: Conditions, epochs: EpochPrior, levels: Tensor
+    ) -> None:
+        self.encoding, self.conditions, self.epochs = encoding, conditions, epochs
+        self.levels, self.bands = LevelPrior(levels, conditions), encoding.bands
+        sizes = {"n_bands": encoding.n_bands, "n_condition": conditions.n_codes}
         with seeded(torch.device("cpu"), self.config["seed"]):
-            self.generator = build(self.config["generator"], nn.Module, n_bands=encoding.n_bands)
-            self.critic = build(self.config["critic"], nn.Module, n_bands=encoding.n_bands)
+            self.generator = build(self.config["generator"], nn.Module, **sizes)
+            self.critic = build(self.config["critic"], nn.Module, **sizes)
         self.average = AveragedModel(self.generator, self.config["ema_decay"])
         self.to(self.device)
+
+    @property
+    def objects(self) -> TrainingObjects:
+        """What is known of the training objects."""
+        return TrainingObjects(self.bands, self.conditions, self.epochs)
+
+    @property
+    def zeropoint(self) -> float:
+        """Zero point of the fluxes."""
+        return self.encoding.zeropoint
 
     @property
     def augments(self) -> bool:
         """Whether the critic sees augmented light curves."""
         chosen = self.config["augment"]
-        return len(self.prior) < AUGMENT_BELOW if chosen is None else bool(chosen)
+        return len(self.epochs) < AUGMENT_BELOW if chosen is None else bool(chosen)
 
     # ---------------------------------------------------------------- training
 
@@ -142,54 +205,69 @@ class RecurrentGAN(TrainedGenerator):
         """
         optimizers = self.optimizers()
         assert isinstance(optimizers, list)
-        real, mask = self._encoded(batch)
+        real = self._encoded(batch)
         if self.empty_on_any_rank(len(real)):
             return
         with seeded(self.device, *self.noise_words()):
+            condition = self._hidden(real)
+            score = partial(self._score, condition=condition)
             first = int(self.iterations) * self.loss.n_critic
             for step in range(first, first + self.loss.n_critic):
-                fake = self._fake(real, mask)
+                fake = self._fake(real, condition)
                 critic_loss, margin = self._critic_step(
-                    optimizers[1], real, fake.detach(), mask, step
+                    optimizers[1], score, real, fake.detach(), step
                 )
             # The generator learns from the objects that the critic has just judged: one pass less.
-            generator_loss = self._generator_step(optimizers[0], real, fake, mask)
+            generator_loss = self._generator_step(optimizers[0], score, real, fake)
         self.average.update(self.generator)
         self.iterations += 1
         if int(self.iterations) % LOG_EVERY == 1:
             self._log_losses(critic_loss, margin, generator_loss, len(real))
 
     def _critic_step(
-        self, optimizer: Any, real: Tensor, fake: Tensor, mask: Tensor, step: int
+        self, optimizer: Any, score: Score, real: Encoded, fake: Tensor, step: int
     ) -> tuple[Tensor, Tensor]:
-        loss, margin = self.loss.critic(self._score, real, fake, mask, step)
+        loss, margin = self.loss.critic(score, real.x, fake, real.mask, step)
         optimizer.zero_grad()
         self.manual_backward(loss)
         optimizer.step()
         return loss.detach(), margin
 
-    def _generator_step(self, optimizer: Any, real: Tensor, fake: Tensor, mask: Tensor) -> Tensor:
+    def _generator_step(self, optimizer: Any, score: Score, real: Encoded, fake: Tensor) -> Tensor:
         self.critic.requires_grad_(False)
-        loss = self.loss.generator(self._score, real, fake, mask)
+        loss = self.loss.generator(score, real.x, fake, real.mask)
         optimizer.zero_grad()
         self.manual_backward(loss)
         optimizer.step()
         self.critic.requires_grad_(True)
         return loss.detach()
 
-    def _fake(self, real: Tensor, mask: Tensor) -> Tensor:
-        """Generated rows with the masks, and some with the times, of the real ones."""
+    def _hidden(self, real: Encoded) -> Tensor | None:
+        """Codes of the conditions of real objects, blurred, some of them hidden."""
+        numbers = self.conditions.blurred(real.numbers, BLUR)
+        hidden = self.conditions.hide(real.label, numbers, self.config["condition_dropout"])
+        return self._codes(*hidden)
+
+    def _codes(self, label: Tensor, numbers: Tensor) -> Tensor | None:
+        """Codes of conditions, shape (B, M), or None where there are none."""
+        return self.conditions(label, numbers) if self.conditions.names else None
+
+    def _fake(self, real: Encoded, condition: Tensor | None) -> Tensor:
+        """Generated rows with the masks and conditions, and some with the times, of real ones."""
+        mask = real.mask
         z = torch.randn(len(real), self.generator.n_latent, device=self.device)
         steps = torch.randn(*mask.shape[:2], self.generator.n_step_noise, device=self.device)
         n_given = round(self.config["real_cadence"] * len(real))
         cadence = None
         if n_given:
-            cadence = real[..., : mask.shape[-1]].clone()
+            cadence = real.x[..., : mask.shape[-1]].clone()
             cadence[n_given:] = torch.nan
         # Smoothed as in sampling: an exact level would name the object that it comes from.
-        level = self.prior.smooth(self.encoding.level(real, mask), z[:, 0])
+        level = self.levels.smooth(
+            self.conditions, self.encoding.level(real.x, mask), real.label, real.numbers, z[:, 0]
+        )
         eps = torch.randn(mask.shape, device=self.device)
-        return self._light_curves(self.generator, z, steps, eps, mask, cadence, level)
+        return self._light_curves(self.generator, z, steps, eps, mask, cadence, level, condition)
 
     def _light_curves(
         self,
@@ -200,25 +278,30 @@ class RecurrentGAN(TrainedGenerator):
         mask: Tensor,
         times: Tensor | None,
         level: Tensor,
+        condition: Tensor | None,
     ) -> Tensor:
         """Rows by a network, brought to a brightness level and measured, where so configured."""
         if not self.config["impose_level"]:
-            x = network(z, steps, mask, self.encoding, times)
+            x = network(z, steps, mask, self.encoding, times, condition)
         else:
             z = torch.cat([level[:, None], z[:, 1:]], dim=1)
-            x = network(z, steps, mask, self.encoding, times)
+            x = network(z, steps, mask, self.encoding, times, condition)
             x = self.encoding.with_level(x, mask, level)
         return self.encoding.measure(x, eps) if self.config["measurement"] else x
 
-    def _score(self, x: Tensor, mask: Tensor) -> Tensor:
+    def _score(self, x: Tensor, mask: Tensor, condition: Tensor | None) -> Tensor:
+        """Scores of real or generated rows, or of both one after the other: (B,) or (2 B,)."""
         if self.augments:
             x, mask = self.augmentation(x, mask)
-        return self.critic(x, mask, self.encoding)
+        if condition is not None:
+            condition = condition.repeat(len(x) // len(condition), 1)
+        return self.critic(x, mask, self.encoding, condition)
 
-    def _encoded(self, batch: LightCurveBatch) -> tuple[Tensor, Tensor]:
-        x, mask = self.encoding.encode(batch)
-        seen = mask.any(-1).any(-1)
-        return x[seen], mask[seen]
+    def _encoded(self, batch: LightCurveBatch) -> Encoded:
+        batch = usable_objects(batch)
+        parts = *self.encoding.encode(batch), *self.conditions.read(batch)
+        seen = parts[1].flatten(1).any(1)
+        return Encoded(*(part[seen] for part in parts))
 
     def _log_losses(self, critic: Tensor, margin: Tensor, generator: Tensor, size: int) -> None:
         values = {
@@ -244,45 +327,44 @@ class RecurrentGAN(TrainedGenerator):
         lengths: Tensor | int | None = None,
         condition: Mapping[str, Any] | None = None,
         cadence: Cadence | None = None,
-        seed: int | None = None,
+        seed: Seed = None,
         temperature: float = 1.0,
     ) -> LightCurveRows:
         """As ``sample``, in the rows view and the order in which the network wrote them.
 
         Raises:
-            ConfigError: A condition (this model has none), lengths or a cadence that do not fit.
+            ConfigError: A condition, lengths or a cadence that do not fit.
         """
         self.check_trained()
         if cadence not in (None, "generated") and self.config["real_cadence"] == 0:
             raise ConfigError(
                 "this generator was trained with real_cadence=0: it makes its own times only"
             )
-        request = check_request(
-            self.encoding, self.prior, n, lengths, condition, cadence, seed, temperature
+        asked = n, lengths, condition, cadence, seed, temperature
+        shift = self.config["epoch_shift"]
+        request = check_request(self.objects, *asked, shift, usual="generated")
+        sizes = self.generator.n_latent, self.generator.n_step_noise + len(self.bands)
+        return sample_objects(
+            request, self.objects, sizes, self.zeropoint, self.device, self._generate
         )
-        sizes = self.generator.n_latent, self.generator.n_step_noise
-        parts = []
-        for index, count in chunks(n):
-            x, mask = self._generate(draw(request, self.prior, index, *sizes))
-            parts.append((x[:count], mask[:count]))
-        return self.encoding.decode(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
-    def _generate(self, draws: Draws) -> tuple[Tensor, Tensor]:
-        """Encoded rows and mask of some objects, by the averaged generator."""
-        z, steps, eps, mask, level = (
-            t.to(self.device) for t in (draws.z, draws.steps, draws.eps, draws.mask, draws.level)
+    def _generate(self, draws: Draws) -> tuple[Tensor, Tensor, Tensor]:
+        """Phases, fluxes and errors of some objects, by the averaged generator."""
+        mask, n_bands = draws.mask, len(self.bands)
+        steps, eps = draws.steps.split([self.generator.n_step_noise, n_bands], dim=-1)
+        times = None
+        if draws.days is not None:
+            times = torch.where(mask, self.encoding.time_code(draws.days), 0.0).float()
+        level = self.levels.draw(self.conditions, draws.picked, draws.numbers, draws.latent[:, 0])
+        condition = self._codes(draws.label, draws.numbers)
+        inputs = draws.latent, steps, eps, mask, times, level, condition
+        days, flux, flux_err = self.encoding.columns(
+            self._light_curves(self.average, *inputs), mask
         )
-        times = None if draws.times is None else draws.times.to(self.device)
-        return self._light_curves(self.average, z, steps, eps, mask, times, level), mask
+        # The network's single precision would move imposed epochs by seconds.
+        return days if draws.days is None else draws.days, flux, flux_err
 
     # -------------------------------------------------------------- checkpoints
-
-    def _description(self) -> dict[str, Any]:
-        return {
-            "model": type(self).__name__,
-            "bands": list(self.bands),
-            "zeropoint": self.encoding.zeropoint,
-        }
 
     def _rebuild(self, found: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
         encoding = build(
@@ -291,5 +373,7 @@ class RecurrentGAN(TrainedGenerator):
             bands=found["bands"],
             zeropoint=found["zeropoint"],
         )
-        prior = ObjectPrior(*(state[f"prior.{name}"] for name in ("counts", "times", "levels")))
-        self._assemble(encoding, prior)
+        names, classes = self.config["conditions"], found["classes"]
+        conditions = Conditions.from_state(names, classes, state, "conditions.")
+        epochs = EpochPrior.from_state(state, "epochs.")
+        self._assemble(encoding, conditions, epochs, state["levels.levels"])

@@ -6,7 +6,7 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import lightning as L
 import torch
@@ -14,13 +14,22 @@ from torch import Tensor
 
 from sntorch.data.batch import LightCurveBatch, concatenate
 from sntorch.data.rows import LightCurveRows
-from sntorch.errors import CheckpointError, ConfigError
-from sntorch.generative.base import Cadence, GenerativeModel
+from sntorch.errors import CheckpointError, ConfigError, SntorchWarning
+from sntorch.generative.base import Cadence, GenerativeModel, Seed
 from sntorch.generative.checkpoints import KEY, load_model
 from sntorch.generative.evaluate.quick import quick_metrics
 from sntorch.generative.noise import mix
+from sntorch.generative.pretrained import (
+    load_pretrained,
+    named,
+    save_pretrained,
+    training_sha256,
+)
+from sntorch.generative.requests import TrainingObjects
+from sntorch.generative.start import open_start
+from sntorch.nn.ema import AveragedModel
 
-FEW_OBJECTS = 30
+FEW_OBJECTS, FEW_OF_A_CLASS = 30, 5
 AUGMENT_BELOW = 150
 # Logging every step would cost as much as a small network.
 LOG_EVERY = 20
@@ -29,19 +38,30 @@ LOG_EVERY = 20
 class TrainedGenerator(L.LightningModule, GenerativeModel):
     """A generator that Lightning trains, with optimisation by hand.
 
-    A subclass fits what precedes the networks (``fit_encoding``), makes a training step, draws
-    rows (``sample_rows``), and says what rebuilds it (``_description``, ``_rebuild``). Its
-    ``config`` holds the settings, ``seed`` and ``n_validation`` among them.
+    A subclass fits what precedes the networks and builds them (``_fit``), says what it knows of
+    its training objects (``objects``), makes a training step, draws rows (``sample_rows``), and
+    rebuilds itself (``_rebuild``). Its ``config`` holds the settings: ``seed``, ``n_validation``
+    and ``start_from`` among them.
+
+    Attributes:
+        TRAINED: Attributes with weights, which ``start_from`` takes over.
+        SAME: Settings that have to be the same for that.
+        training_sha256: Of the training set.
+        started_sha256: Of the training set of the model that this one started from, if any.
     """
 
+    TRAINED: ClassVar[tuple[str, ...]]
+    SAME: ClassVar[tuple[str, ...]]
     config: dict[str, Any]
     iterations: Tensor
+    average: AveragedModel
 
     def __init__(self) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.register_buffer("iterations", torch.zeros((), dtype=torch.int64))
         self.bands: tuple[str, ...] = ()
+        self.training_sha256 = self.started_sha256 = ""
         self._held_out: list[LightCurveBatch] = []
 
     def setup(self, stage: str) -> None:
@@ -50,9 +70,53 @@ class TrainedGenerator(L.LightningModule, GenerativeModel):
             data: Any = self.trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
             self.fit_encoding(data.train_batch())
 
-    @abstractmethod
     def fit_encoding(self, batch: LightCurveBatch) -> None:
-        """Fit all that precedes the networks on all training objects, and build the networks."""
+        """Fit all that precedes the networks on all training objects, and build the networks.
+
+        With ``start_from``, the encoding, the codes of conditions and all weights are those of a
+        trained model; the objects, their epochs and their brightness are the new ones.
+
+        Args:
+            batch: All training objects.
+
+        Raises:
+            DataError: A band without observations, or no object with any.
+            ConfigError: A condition that the objects do not have, or a model to start from that
+                does not fit.
+        """
+        _warn_of_few(batch)
+        start = self.config["start_from"]
+        previous = None if start is None else open_start(self, start, batch)
+        self._fit(batch, previous)
+        self.training_sha256 = training_sha256(batch)
+        if previous is not None:
+            self.started_sha256 = previous.training_sha256
+            self._take_over(previous)
+
+    @abstractmethod
+    def _fit(self, batch: LightCurveBatch, previous: Self | None) -> None:
+        """Fit to training objects and build the networks.
+
+        Args:
+            batch: All training objects.
+            previous: A trained model whose encoding and codes are kept.
+        """
+
+    def _take_over(self, previous: Self) -> None:
+        """The weights of a trained model; the average forgets them as fast as fresh ones."""
+        for name in self.TRAINED:
+            getattr(self, name).load_state_dict(getattr(previous, name).state_dict())
+        self.average.updates.zero_()
+
+    @property
+    @abstractmethod
+    def objects(self) -> TrainingObjects:
+        """What is known of the training objects."""
+
+    @property
+    @abstractmethod
+    def zeropoint(self) -> float:
+        """Zero point of the fluxes."""
 
     def noise_words(self) -> tuple[int, ...]:
         """What names the noise of a training step; the first rank's is that of one process."""
@@ -101,7 +165,7 @@ class TrainedGenerator(L.LightningModule, GenerativeModel):
         lengths: Tensor | int | None = None,
         condition: Mapping[str, Any] | None = None,
         cadence: Cadence | None = None,
-        seed: int | None = None,
+        seed: Seed = None,
         temperature: float = 1.0,
     ) -> LightCurveBatch:
         """Draw ``n`` light curves; see ``GenerativeModel.sample`` and ``sample_rows``."""
@@ -114,7 +178,7 @@ class TrainedGenerator(L.LightningModule, GenerativeModel):
         lengths: Tensor | int | None = None,
         condition: Mapping[str, Any] | None = None,
         cadence: Cadence | None = None,
-        seed: int | None = None,
+        seed: Seed = None,
         temperature: float = 1.0,
     ) -> LightCurveRows:
         """As ``sample``, in the rows view."""
@@ -130,9 +194,21 @@ class TrainedGenerator(L.LightningModule, GenerativeModel):
 
     # -------------------------------------------------------------- checkpoints
 
-    @abstractmethod
     def _description(self) -> dict[str, Any]:
         """What is needed beside settings and tensors to rebuild the model, its name among it."""
+        return {
+            "model": type(self).__name__,
+            "bands": list(self.bands),
+            "classes": list(self.objects.conditions.classes),
+            "zeropoint": self.zeropoint,
+            "training_sha256": self.training_sha256,
+            "started_sha256": self.started_sha256,
+        }
+
+    def _restore(self, found: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
+        self._rebuild(found, state)
+        self.training_sha256 = found["training_sha256"]
+        self.started_sha256 = found["started_sha256"]
 
     @abstractmethod
     def _rebuild(self, found: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
@@ -148,7 +224,7 @@ class TrainedGenerator(L.LightningModule, GenerativeModel):
         if found.get("model") != type(self).__name__:
             holds = found.get("model", "no sntorch generator")
             raise CheckpointError(f"the checkpoint holds {holds}, not {type(self).__name__}")
-        self._rebuild(found, checkpoint["state_dict"])
+        self._restore(found, checkpoint["state_dict"])
 
     @classmethod
     def from_checkpoint(cls, path: str | Path, map_location: str = "cpu") -> Self:
@@ -159,12 +235,67 @@ class TrainedGenerator(L.LightningModule, GenerativeModel):
         """
         return load_model(cls, path, map_location)
 
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write the trained model into a folder.
 
-def warn_of_few(batch: LightCurveBatch) -> None:
-    """Say when there are too few training objects."""
+        Raises:
+            ConfigError: It has not been trained.
+            DataError: The folder holds something else, or cannot be written.
+        """
+        self.check_trained()
+        # The model that this one started from lies elsewhere; its weights are here.
+        arguments = self.config | {"start_from": None}
+        config = {**named(type(self)), "arguments": arguments, **self._description()}
+        save_pretrained(folder, config, self.state_dict())
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, map_location: str = "cpu") -> Self:
+        """The model in a folder, ready to sample.
+
+        Raises:
+            CheckpointError: A missing or damaged file, or the folder of another model.
+        """
+        config, tensors = load_pretrained(folder, map_location, cls)
+        try:
+            model = cls(**config["arguments"])
+            model._restore(config, tensors)
+            model.load_state_dict(tensors)
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise CheckpointError(
+                f"{folder}: incomplete ({str(error).splitlines()[0]})"
+            ) from error
+        return model.to(map_location).eval()
+
+
+def check_share(name: str, value: float) -> None:
+    """Refuse a share of objects that leaves none.
+
+    Raises:
+        ConfigError: One of 1 or more, or below 0.
+    """
+    if not 0 <= value < 1:
+        raise ConfigError(f"{name}={value}: 0 to below 1 is accepted")
+
+
+def _warn_of_few(batch: LightCurveBatch) -> None:
+    """Say when there are too few training objects, or too few of a class."""
     if len(batch) < FEW_OBJECTS:
         warnings.warn(
             f"training on {len(batch)} objects: fewer than {FEW_OBJECTS} are rarely enough; "
             "compare with the training set itself (`sntorch evaluate task=generator`)",
+            SntorchWarning,
+            stacklevel=3,
+        )
+    labels, counts = batch.label[batch.label >= 0].unique(return_counts=True)
+    few = [
+        f"{batch.classes[label]} ({count})"
+        for label, count in zip(labels.tolist(), counts.tolist(), strict=True)
+        if count < FEW_OF_A_CLASS
+    ]
+    if few:
+        warnings.warn(
+            f"training objects of class {', '.join(few)}: fewer than {FEW_OF_A_CLASS} teach a "
+            "generator next to nothing about a class",
+            SntorchWarning,
             stacklevel=3,
         )

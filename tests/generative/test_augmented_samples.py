@@ -64,7 +64,7 @@ def test_a_network_fills_up_the_one_class_that_it_was_trained_on(checkpoint):
         assert lc.type == "II"
         assert lc.meta == {
             "synthetic": True,
-            "parent_model": f"RecurrentGAN gan.ckpt sha256:{digest}",
+            "parent_model": f"LightCurveGAN gan.ckpt sha256:{digest}",
             "seed": 4,
         }
     words = "trained on one class, which it cannot name; to fill up are Ia, II"

@@ -19,7 +19,7 @@ from sntorch.generative.encoding import (
     inverse_softplus,
 )
 from sntorch.generative.evaluate import impossible
-from sntorch.generative.prior import mask_from_counts
+from sntorch.generative.lengths import mask_from_counts
 from sntorch.testing import RowEncodingContract
 
 

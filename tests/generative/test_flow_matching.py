@@ -96,9 +96,11 @@ def magnitudes(batch):
 def test_gaussian_magnitudes_are_learned():
     train, held_out = gaussian_sample(2000, 1), gaussian_sample(4000, 2)
     model = flow(n_steps=20, ema_decay=0.99, schedule="cosine")
-    trainer(40).fit(model, served(train, 32))
+    trainer(60).fit(model, served(train, 32))
     ours, real = magnitudes(model.sample(4000, seed=3)), magnitudes(held_out)
-    torch.testing.assert_close(ours.mean(0), real.mean(0), atol=0.05, rtol=0)
+    # Four standard errors of the difference of two means, the training set's and the sample's.
+    error = 4 * (real.var(0) * (1 / 2000 + 1 / 4000 + 1 / 4000)).sqrt()
+    assert bool(((ours.mean(0) - real.mean(0)).abs() < error).all())
     torch.testing.assert_close(ours.T.cov(), real.T.cov(), atol=0.04, rtol=0)
 
 
@@ -133,13 +135,18 @@ def test_generated_objects_say_what_they_are():
 # --------------------------------------------------------------------- cadence
 
 
-def test_resampled_epochs_are_those_of_training_objects():
+def test_resampled_epochs_begin_as_those_of_a_training_object_and_are_those_of_none():
     def epochs(batch):
         pairs = zip(batch.time, batch.mask, strict=True)
         return [tuple(time[mask].round(decimals=6).tolist()) for time, mask in pairs]
 
+    drawn, known = epochs(fitted(flow()).sample(50, seed=1)), epochs(population(40))
+    assert {days[0] for days in drawn} <= {days[0] for days in known}
+    assert len(set(drawn) - set(known)) > 25
+
+
+def test_the_maximum_moves_among_resampled_epochs():
     drawn = fitted(flow()).sample(50, seed=1)
-    assert set(epochs(drawn)) <= set(epochs(population(40)))
     assert float((drawn.t_ref - 57000).std()) == pytest.approx(2.5, abs=0.6)
 
 
@@ -254,14 +261,14 @@ def test_checkpoint_alone_gives_the_same_samples(tmp_path):
 
 
 def test_each_kind_of_checkpoint_is_opened_as_what_it_is(tmp_path):
-    for name, model in (("FlowMatching", flow()), ("RecurrentGAN", recurrent())):
+    for name, model in (("FlowMatching", flow()), ("LightCurveGAN", recurrent())):
         run = trainer(1)
         run.fit(model, served(population(40)))
         run.save_checkpoint(tmp_path / f"{name}.ckpt", weights_only=False)
         opened = Generator.from_pretrained(tmp_path / f"{name}.ckpt").model
         assert type(opened).__name__ == name
     with pytest.raises(CheckpointError, match="a FlowMatching checkpoint is accepted"):
-        FlowMatching.from_checkpoint(tmp_path / "RecurrentGAN.ckpt")
+        FlowMatching.from_checkpoint(tmp_path / "LightCurveGAN.ckpt")
 
 
 def test_damaged_folders_are_refused(tmp_path):

@@ -14,7 +14,7 @@ from sntorch.generative.gan import (
     TalkGenerator,
     position,
 )
-from sntorch.generative.prior import mask_from_counts
+from sntorch.generative.lengths import mask_from_counts
 from sntorch.testing import CriticNetworkContract, GeneratorNetworkContract
 
 
@@ -29,11 +29,11 @@ class WithMinMax:
 
 
 class TestRecurrentGenerator(WithMagnitudes, GeneratorNetworkContract):
-    def make(self, n_bands):
-        return RecurrentGenerator(n_bands, n_hidden=8)
+    def make(self, n_bands, n_condition):
+        return RecurrentGenerator(n_bands, n_condition, n_hidden=8)
 
     def test_given_times_come_back_and_photometry_depends_on_them(self):
-        network = self.make(3)
+        network = self.make(3, 0)
         encoding = self.make_encoding(3)
         z, steps, mask = (
             torch.randn(2, 16),
@@ -46,7 +46,7 @@ class TestRecurrentGenerator(WithMagnitudes, GeneratorNetworkContract):
         assert not torch.allclose(early[..., 3:], late[..., 3:])
 
     def test_nan_asks_for_generated_times(self):
-        network, encoding = self.make(3), self.make_encoding(3)
+        network, encoding = self.make(3, 0), self.make_encoding(3)
         z, steps, mask = (
             torch.randn(2, 16),
             torch.randn(2, 4, 8),
@@ -60,15 +60,17 @@ class TestRecurrentGenerator(WithMagnitudes, GeneratorNetworkContract):
 
 
 class TestTalkGenerator(WithMinMax, GeneratorNetworkContract):
-    def make(self, n_bands):
-        return TalkGenerator(n_bands, n_hidden=8)
+    n_condition = 0
+
+    def make(self, n_bands, n_condition):
+        return TalkGenerator(n_bands, n_condition, n_hidden=8)
 
     def test_output_stays_in_the_range_of_the_data(self):
-        rows, _ = self._run(self.make(3))
+        rows, _ = self._run(self.make(3, 0))
         assert float(rows.detach().abs().max()) < 1
 
     def test_cannot_be_given_times(self):
-        network = self.make(3)
+        network = self.make(3, 0)
         mask = torch.ones(1, 2, 3, dtype=torch.bool)
         with pytest.raises(ValueError, match="times"):
             network(
@@ -81,20 +83,22 @@ class TestTalkGenerator(WithMinMax, GeneratorNetworkContract):
 
 
 class TestRecurrentCritic(WithMagnitudes, CriticNetworkContract):
-    def make(self, n_bands):
-        return RecurrentCritic(n_bands, n_hidden=8)
+    def make(self, n_bands, n_condition):
+        return RecurrentCritic(n_bands, n_condition, n_hidden=8)
 
 
 class TestCriticWithoutColours(WithMagnitudes, CriticNetworkContract):
     n_bands = 1
 
-    def make(self, n_bands):
-        return RecurrentCritic(n_bands, n_hidden=8, colours=False)
+    def make(self, n_bands, n_condition):
+        return RecurrentCritic(n_bands, n_condition, n_hidden=8, colours=False)
 
 
 class TestTalkCritic(WithMinMax, CriticNetworkContract):
-    def make(self, n_bands):
-        return TalkCritic(n_bands, n_hidden=8, dropout=0.0)
+    n_condition = 0
+
+    def make(self, n_bands, n_condition):
+        return TalkCritic(n_bands, n_condition, n_hidden=8, dropout=0.0)
 
 
 def test_position_runs_from_minus_one_to_one():

@@ -6,13 +6,13 @@ import lightning as L
 import pytest
 import torch
 from torch.utils.data import DataLoader
-from toys import BANDS, population, recurrent, talk
+from toys import BANDS, flow, population, recurrent, talk, two_classes
 
 from sntorch.data.datamodule import LightCurveDataModule
-from sntorch.errors import CheckpointError, ConfigError
+from sntorch.errors import CheckpointError, ConfigError, SntorchWarning
 from sntorch.generative import Generator
 from sntorch.generative.evaluate import impossible, quick_metrics
-from sntorch.generative.gan_module import RecurrentGAN
+from sntorch.generative.gan_module import LightCurveGAN
 from sntorch.testing import GenerativeModelContract
 
 
@@ -41,14 +41,41 @@ pytestmark = [
 ]
 
 
-def fitted(model: RecurrentGAN, **options) -> RecurrentGAN:
+def fitted(model: LightCurveGAN, **options) -> LightCurveGAN:
     model.fit_encoding(population(40, **options))
     return model
 
 
-class TestRecurrentGANContract(GenerativeModelContract):
+def conditional(**changes) -> LightCurveGAN:
+    model = recurrent(conditions=["type", "redshift"], **changes)
+    model.fit_encoding(two_classes())
+    return model
+
+
+class TestLightCurveGANContract(GenerativeModelContract):
     def make(self):
         return fitted(recurrent())
+
+
+class TestConditionalGANContract(GenerativeModelContract):
+    def make(self):
+        return conditional()
+
+
+class TestResampledEpochsContract(GenerativeModelContract):
+    """With the epochs of training objects wherever none are asked for."""
+
+    def make(self):
+        model = conditional()
+        sample = model.sample
+
+        def resampled(n, **options):
+            return sample(
+                n, **options if "lengths" in options else {"cadence": "resampled"} | options
+            )
+
+        model.sample = resampled
+        return model
 
 
 class TestMissingBandsContract(GenerativeModelContract):
@@ -59,6 +86,42 @@ class TestMissingBandsContract(GenerativeModelContract):
 class TestSingleBandContract(GenerativeModelContract):
     def make(self):
         return fitted(recurrent(), bands=("lsstr",))
+
+
+def test_brightness_follows_class_and_redshift():
+    model = conditional()
+
+    def brightness(**condition):
+        batch = model.sample(100, condition=condition, seed=1)
+        peak = torch.where(batch.mask, batch.flux, 0.0).amax(1)
+        return float(peak.clamp(min=1).log10().mean())
+
+    faint, bright = (brightness(type=kind, redshift=0.3) for kind in ("II", "Ia"))
+    near, far = (brightness(type="Ia", redshift=z) for z in (0.15, 0.45))
+    assert bright - faint > 0.5
+    assert near - far > 0.3
+
+
+def test_conditions_reach_both_networks_while_training():
+    model, data = conditional(), served(two_classes(), 1)
+    before = [model.generator.clock.weight_ih_l0, model.critic.head.embedding.weight]
+    before = [weight.detach().clone() for weight in before]
+    trainer(1).fit(model, data)
+    after = [model.generator.clock.weight_ih_l0, model.critic.head.embedding.weight]
+    codes = model.conditions.n_codes
+    first = slice(4, 4 + codes)
+    # "Unknown" columns are rarely on; those of class and redshift are.
+    assert bool((before[0][:, first] != after[0][:, first]).any(0)[[0, 2, 3]].all())
+    assert bool((before[1] != after[1]).any(0)[[0, 2, 3]].all())
+
+
+def test_generated_objects_say_what_they_are():
+    batch = conditional().sample(30, condition={"type": "Ia"}, seed=1)
+    assert batch.classes == ("II", "Ia")
+    assert batch.label.tolist() == [1] * 30
+    assert bool(((batch.redshift >= 0.1) & (batch.redshift <= 0.5)).all())
+    unknown = conditional().sample(3, condition={"redshift": None}, seed=1)
+    assert bool(unknown.redshift.isnan().all())
 
 
 def test_missing_bands_are_generated_as_often_as_they_are_missing():
@@ -160,9 +223,9 @@ def test_talk_light_curves_are_cut_to_the_shortest_band():
 
 def test_resampled_and_given_cadences():
     model, train = fitted(recurrent()), population(40)
-    epochs = {tuple(row.round(decimals=2).tolist()) for row in train.to_rows().time[:, :4, 0]}
+    first = set(train.to_rows().time[:, 0, 0].round(decimals=2).tolist())
     drawn = model.sample(20, cadence="resampled", seed=1).to_rows()
-    assert all(tuple(row.round(decimals=2).tolist()) in epochs for row in drawn.time[:, :4, 0])
+    assert set(drawn.time[:, 0, 0].round(decimals=2).tolist()) <= first
     given = model.sample(90, cadence=train[:4], seed=1)
     torch.testing.assert_close(
         given.time[44][given.mask[44]], train.time[0][train.mask[0]], atol=1e-2, rtol=0
@@ -181,7 +244,7 @@ def test_temperature_narrows_the_population():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"condition": {"type": "Ia"}}, "without conditions"),
+        ({"condition": {"type": "Ia"}}, "trained with no conditions"),
         ({"lengths": torch.ones(3, 2)}, r"lengths of shape \(3, 2\)"),
         ({"lengths": -1}, "negative"),
         ({"lengths": 0}, "at least one observation"),
@@ -206,6 +269,59 @@ def test_untrained_and_empty_requests_are_refused():
 def test_talk_refuses_cadences():
     with pytest.raises(ConfigError, match="its own times"):
         fitted(talk()).sample(3, cadence="resampled")
+
+
+def test_the_talk_takes_no_conditions():
+    with pytest.raises(ConfigError, match=r"model\.conditions to \[\]"):
+        talk(conditions=["type"]).fit_encoding(two_classes())
+
+
+@pytest.mark.parametrize("make", [recurrent, flow])
+def test_a_seed_may_be_a_generator(make):
+    model = make()
+    model.fit_encoding(population(40))
+    first, again = (model.sample(5, seed=torch.Generator().manual_seed(4)).flux for _ in range(2))
+    assert torch.equal(first, again)
+    generator = torch.Generator().manual_seed(4)
+    one, two = (model.sample(5, lengths=4, seed=generator).flux for _ in range(2))
+    assert not torch.equal(one, two)
+    with pytest.raises(ConfigError, match=r"a torch\.Generator or none"):
+        model.sample(5, seed="seven")  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("make", [recurrent, flow])
+def test_conditions_outside_the_training_range_need_extrapolate(make):
+    model = make(conditions=["type", "redshift"])
+    model.fit_encoding(two_classes())
+    with pytest.raises(ConfigError, match=r"redshift=0\.9: the training set has .* extrapolate"):
+        model.sample(3, condition={"redshift": 0.9})
+    far = model.sample(3, condition={"redshift": 0.9, "extrapolate": True}, seed=1)
+    assert far.redshift.tolist() == [0.9] * 3
+
+
+@pytest.mark.parametrize("make", [recurrent, flow])
+def test_a_class_of_few_objects_is_named_in_a_warning(make):
+    train = two_classes()
+    train.label[:] = 1
+    train.label[:4] = 0
+    model = make(conditions=["type"])
+    with pytest.warns(SntorchWarning, match=r"class II \(4\): fewer than 5"):
+        model.fit_encoding(train)
+    absent = make(conditions=["type"])
+    train.label[:4] = 1
+    absent.fit_encoding(train)
+    with pytest.raises(ConfigError, match="type II: the training set has Ia"):
+        absent.sample(3, condition={"type": "II"})
+
+
+def test_lengths_in_a_band_without_observations_need_generated_epochs():
+    train = population(40)
+    model = flow()
+    model.fit_encoding(train)
+    model.flow.epochs.counts[:, 2] = 0
+    with pytest.raises(ConfigError, match="no training object has observations in desi"):
+        model.sample(3, lengths=4)
+    assert len(model.sample(3, lengths=torch.tensor([[4, 4, 0]] * 3))) == 3
 
 
 def test_few_objects_work_with_a_warning():
@@ -292,7 +408,7 @@ def test_a_batch_of_upper_limits_only_is_skipped(make):
 class Broken(torch.nn.Module):
     """A network whose constructor has a mistake of the user's own."""
 
-    def __init__(self, n_bands):
+    def __init__(self, n_bands, n_condition):
         super().__init__()
         self.size = n_bands + "one"
 
@@ -321,5 +437,5 @@ def test_ranks_have_noise_of_their_own(monkeypatch):
     model = recurrent()
     alone = model.noise_words()
     for rank in (0, 1, 2):
-        monkeypatch.setattr(RecurrentGAN, "global_rank", rank)
+        monkeypatch.setattr(LightCurveGAN, "global_rank", rank)
         assert (model.noise_words() == alone) == (rank == 0)

@@ -12,7 +12,7 @@ from sntorch.data.batch import LightCurveBatch
 from sntorch.data.light_curve import LightCurve
 from sntorch.generative.base import GenerativeModel
 from sntorch.generative.flow_matching import FlowMatching
-from sntorch.generative.gan_module import RecurrentGAN
+from sntorch.generative.gan_module import LightCurveGAN
 
 BANDS = ("desg", "desr", "desi")
 PARTS = "sntorch.generative."
@@ -52,7 +52,7 @@ def _one(i: int, rng: np.random.Generator, bands: tuple[str, ...], missing: bool
     return LightCurve.from_arrays(f"sn{i}", *columns, peak_mjd=57000.0)
 
 
-def recurrent(**changes: Any) -> RecurrentGAN:
+def recurrent(**changes: Any) -> LightCurveGAN:
     """A small default GAN."""
     parts = {
         "generator": {"_target_": PARTS + "gan.RecurrentGenerator", "n_hidden": 16, "n_latent": 4},
@@ -62,10 +62,10 @@ def recurrent(**changes: Any) -> RecurrentGAN:
         "learning_rate": 2e-3,
         "n_validation": 50,
     }
-    return RecurrentGAN(**{**parts, **changes})
+    return LightCurveGAN(**{**parts, **changes})
 
 
-def talk(**changes: Any) -> RecurrentGAN:
+def talk(**changes: Any) -> LightCurveGAN:
     """A small GAN of the talk."""
     parts = {
         "generator": {"_target_": PARTS + "gan.TalkGenerator", "n_hidden": 16},
@@ -79,7 +79,7 @@ def talk(**changes: Any) -> RecurrentGAN:
         "augment": False,
         "n_validation": 50,
     }
-    return RecurrentGAN(**{**parts, **changes})
+    return LightCurveGAN(**{**parts, **changes})
 
 
 def flow(**changes: Any) -> FlowMatching:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sntorch.data.batch import LightCurveBatch
 from sntorch.errors import CheckpointError, ConfigError, DataError
-from sntorch.generative.base import Cadence, GenerativeModel
+from sntorch.generative.base import Cadence, GenerativeModel, Seed
 from sntorch.generative.baselines.errors import fit_error_law
 from sntorch.generative.baselines.training_set import (
     Drawn,
@@ -23,6 +23,7 @@ from sntorch.generative.baselines.training_set import (
     usable,
 )
 from sntorch.generative.baselines.turn import Turn
+from sntorch.generative.lengths import asked_counts
 from sntorch.generative.noise import mix
 from sntorch.generative.pretrained import (
     batch_tensors,
@@ -31,8 +32,7 @@ from sntorch.generative.pretrained import (
     save_pretrained,
     training_sha256,
 )
-from sntorch.generative.prior import asked_counts
-from sntorch.generative.sampling import check_options
+from sntorch.generative.sampling import check_options, seed_of
 
 ATTEMPTS = 200
 
@@ -105,7 +105,7 @@ class Baseline(GenerativeModel):
         lengths: Tensor | int | None = None,
         condition: Mapping[str, Any] | None = None,
         cadence: Cadence | None = None,
-        seed: int | None = None,
+        seed: Seed = None,
         temperature: float = 1.0,
     ) -> LightCurveBatch:
         """Draw ``n`` light curves; see ``GenerativeModel.sample``.
@@ -139,7 +139,7 @@ class Baseline(GenerativeModel):
         lengths: Tensor | int | None = None,
         condition: Mapping[str, Any] | None = None,
         cadence: Cadence | None = None,
-        seed: int | None = None,
+        seed: Seed = None,
         temperature: float = 1.0,
     ) -> list[Drawn]:
         """Objects one by one; arguments as of ``sample``."""
@@ -149,15 +149,15 @@ class Baseline(GenerativeModel):
         members = self._members(condition or {})
         counts = None if lengths is None else asked_counts(lengths, n, len(self.bands))
         given = self._given(cadence) if isinstance(cadence, LightCurveBatch) else None
-        seed = int(torch.randint(2**31, ())) if seed is None else int(seed)
+        word = seed_of(seed)
 
         def turns(i: int) -> Iterator[Turn]:
             for attempt in range(ATTEMPTS):
                 yield Turn(
-                    seed=mix(seed, attempt),
+                    seed=mix(word, attempt),
                     index=i,
                     members=members,
-                    generator=torch.Generator().manual_seed(mix(seed, attempt, i)),
+                    generator=torch.Generator().manual_seed(mix(word, attempt, i)),
                     counts=None if counts is None else counts[i],
                     given=None if given is None else given[i % len(given)],
                     temperature=temperature,

@@ -72,7 +72,15 @@ class RowEncoding(nn.Module, ABC):
     def decode(self, x: Tensor, mask: Tensor) -> LightCurveRows:
         """Light curves with times relative to ``t_ref``, from encoded rows and their mask."""
         source = blank_batch(len(x), self.bands, self.zeropoint, float(self.t_ref), x.device)
-        return observed(source, mask, *self._decode(x.double(), mask))
+        return observed(source, mask, *self.columns(x, mask))
+
+    def columns(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Phases in days, fluxes and errors, each (B, L, F), of encoded rows and their mask."""
+        return self._decode(x.double(), mask)
+
+    @abstractmethod
+    def time_code(self, days: Tensor) -> Tensor:
+        """The time columns of given phases in days, shape (B, L, F), sorted along L."""
 
     @abstractmethod
     def phase(self, x: Tensor) -> Tensor:
@@ -125,6 +133,11 @@ class RowEncoding(nn.Module, ABC):
     def extra_repr(self) -> str:
         """Show the bands."""
         return f"bands={','.join(self.bands)}, zeropoint={self.zeropoint}"
+
+
+def usable_objects(batch: LightCurveBatch) -> LightCurveBatch:
+    """The objects of a batch that have a reference time."""
+    return batch[batch.t_ref.isfinite()]
 
 
 def usable_rows(batch: LightCurveBatch) -> LightCurveRows:

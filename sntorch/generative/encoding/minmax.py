@@ -39,6 +39,10 @@ class MinMaxEncoding(RowEncoding):
         """Phase mapped to [-1, 1], shape (B, L, F): the time columns themselves."""
         return x[..., : self.n_bands]
 
+    def time_code(self, days: Tensor) -> Tensor:
+        """Phases mapped to [-1, 1], shape (B, L, F)."""
+        return self._scaled(0, days)
+
     def _select(self, rows: LightCurveRows) -> LightCurveRows:
         complete = rows.mask.all(-1, keepdim=True).expand_as(rows.mask)
         return replace(rows, mask=complete)
@@ -59,12 +63,11 @@ class MinMaxEncoding(RowEncoding):
         return rows.time, magnitude, asinh_magnitude_err(rows.flux, rows.flux_err, self.softening)
 
     def _encode(self, rows: LightCurveRows) -> tuple[Tensor, Tensor, Tensor]:
-        width = self.high - self.low
-        a, b, c = (
-            2 * (column - self.low[i]) / width[i] - 1
-            for i, column in enumerate(self._columns(rows))
-        )
+        a, b, c = (self._scaled(i, column) for i, column in enumerate(self._columns(rows)))
         return a, b, c
+
+    def _scaled(self, i: int, column: Tensor) -> Tensor:
+        return 2 * (column - self.low[i]) / (self.high[i] - self.low[i]) - 1
 
     def _decode(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         width = self.high - self.low

@@ -1,0 +1,148 @@
+"""Going on from a trained generator: what is kept, what is new, what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from test_gan_module import served, trainer
+from toys import flow, population, recurrent, two_classes
+
+from sntorch.data.batch import LightCurveBatch
+from sntorch.errors import CheckpointError, ConfigError
+from sntorch.generative import Generator
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*does not have many workers.*"),
+    pytest.mark.filterwarnings("ignore:.*treespec, LeafSpec.*:FutureWarning"),
+]
+CONDITIONS = {"conditions": ["type", "redshift"]}
+CLASSES = ("Ib", "Ia", "II")
+
+
+def common(n: int = 60) -> LightCurveBatch:
+    """Objects of two classes; a third one has a name and no objects."""
+    batch = two_classes(n)
+    return replace(batch, classes=("II", "Ia", "Ib"))
+
+
+def rare(n: int = 30) -> LightCurveBatch:
+    """Red, distant objects of the third class, whose classes are listed in another order."""
+    batch = two_classes(n, seed=5)
+    batch.flux *= torch.tensor([1.0, 2.0, 4.0])[batch.band]
+    batch.redshift += 0.2
+    batch.label[:] = 0
+    return replace(batch, classes=CLASSES)
+
+
+@pytest.fixture(params=[recurrent, flow])
+def make(request):
+    """A small model that knows class and redshift."""
+
+    def build(**changes):
+        # A relativistic critic needs a while; a large step makes the tests short.
+        return request.param(**CONDITIONS | {"learning_rate": 5e-3} | changes)
+
+    return build
+
+
+def trained(make, folder, epochs: int = 1):
+    model, run = make(), trainer(epochs)
+    run.fit(model, served(common()))
+    run.save_checkpoint(folder / "common.ckpt", weights_only=False)
+    model.save_pretrained(folder / "folder")
+    return model
+
+
+def networks(model):
+    return {
+        f"{name}.{key}": value
+        for name in model.TRAINED
+        for key, value in getattr(model, name).state_dict().items()
+        if key != "updates"
+    }
+
+
+@pytest.mark.parametrize("name", ["common.ckpt", "folder"])
+def test_networks_and_codes_are_kept_and_objects_are_new(make, name, tmp_path):
+    old, new = trained(make, tmp_path), make(start_from=tmp_path / name, seed=9)
+    new.fit_encoding(rare())
+    for key, value in networks(old).items():
+        assert torch.equal(value, networks(new)[key]), key
+    encodings = [getattr(m, "flow", m).encoding.state_dict() for m in (old, new)]
+    assert all(torch.equal(encodings[0][k], v) for k, v in encodings[1].items())
+    ours, theirs = new.objects.conditions, old.objects.conditions
+    assert torch.equal(ours.moments, theirs.moments)
+    assert ours.classes == theirs.classes == ("II", "Ia", "Ib")
+    assert ours.label.tolist() == [2] * 30
+    assert int(new.iterations) == 0
+    assert new.started_sha256 == old.training_sha256 != new.training_sha256
+
+
+def test_without_a_step_the_old_networks_sample(make, tmp_path):
+    old, new = trained(make, tmp_path), make(start_from=tmp_path / "common.ckpt", seed=9)
+    new.fit_encoding(common())
+    ours, theirs = new.sample(20, seed=3), old.sample(20, seed=3)
+    assert torch.equal(ours.flux, theirs.flux)
+    assert torch.equal(ours.time, theirs.time)
+
+
+def test_a_short_training_moves_towards_the_new_class(make, tmp_path):
+    trained(make, tmp_path, 8)
+    new = make(start_from=tmp_path / "common.ckpt")
+    new.fit_encoding(rare())
+
+    def colour(batch):
+        """Logarithm of the ratio of the brightest fluxes in the last and the first band."""
+        peaks = [torch.where(batch.band == k, batch.flux, 0.0).amax(1) for k in (0, 2)]
+        return float((peaks[1].clamp(min=1) / peaks[0].clamp(min=1)).log10().median())
+
+    goal = colour(rare())
+    before = colour(new.sample(100, condition={"type": "Ib"}, seed=1))
+    trainer(30).fit(new, served(rare()))
+    after = colour(new.sample(100, condition={"type": "Ib"}, seed=1))
+    assert goal - before > 0.4
+    assert abs(after - goal) < 0.6 * (goal - before)
+
+
+def test_a_checkpoint_and_a_folder_need_their_start_no_more(make, tmp_path):
+    trained(make, tmp_path)
+    new, run = make(start_from=tmp_path / "common.ckpt"), trainer(1)
+    run.fit(new, served(rare()))
+    run.save_checkpoint(tmp_path / "rare.ckpt", weights_only=False)
+    new.save_pretrained(tmp_path / "rare")
+    (tmp_path / "common.ckpt").unlink()
+    expected = new.sample(10, seed=2)
+    for name in ("rare.ckpt", "rare"):
+        again = Generator.from_pretrained(tmp_path / name)
+        assert torch.equal(again.sample(10, seed=2).flux, expected.flux)
+        assert again.model.started_sha256 == new.started_sha256  # pyright: ignore[reportAttributeAccessIssue]
+    assert str(tmp_path) not in (tmp_path / "rare" / "config.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("batch", "changes", "message"),
+    [
+        (replace(rare(), classes=("SLSN", "Ia", "II")), {}, "type SLSN: .* knows II, Ia, Ib"),
+        (population(40, bands=("desg", "desr", "desz")), {}, "bands desg, desr, desi, which"),
+        (rare(), {"conditions": ["type"]}, r"conditions=\['type', 'redshift'\], which"),
+        (replace(rare(), zeropoint=25.0), {}, "zero point 27.5, which is accepted"),
+    ],
+)
+def test_what_does_not_fit_is_refused(make, batch, changes, message, tmp_path):
+    trained(make, tmp_path)
+    with pytest.raises(ConfigError, match=message):
+        make(start_from=tmp_path / "common.ckpt", **changes).fit_encoding(batch)
+
+
+def test_other_models_and_networks_are_refused(tmp_path):
+    trained(lambda: recurrent(**CONDITIONS), tmp_path)
+    with pytest.raises(ConfigError, match="a LightCurveGAN; a FlowMatching is accepted"):
+        flow(start_from=tmp_path / "common.ckpt", **CONDITIONS).fit_encoding(rare())
+    wide = recurrent().config["critic"] | {"n_hidden": 24}
+    start = {"start_from": tmp_path / "common.ckpt", **CONDITIONS}
+    with pytest.raises(ConfigError, match="was trained with critic="):
+        recurrent(critic=wide, **start).fit_encoding(rare())
+    with pytest.raises(CheckpointError, match="no checkpoint there"):
+        recurrent(start_from=tmp_path / "nowhere", **CONDITIONS).fit_encoding(rare())
