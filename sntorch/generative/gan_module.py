@@ -80,7 +80,10 @@ class LightCurveGAN(TrainedGenerator):
         conditions: Properties that can be asked for: ``type``, ``redshift``, ``mwebv``,
             ``host_0`` …; see ``Conditions``.
         condition_dropout: Share of objects whose conditions are hidden while training.
-        learning_rate: Step of Adam, for both networks.
+        learning_rate: Step of Adam, for both networks, at the start.
+        half_life: Iterations in which the step halves; none: it stays. Late, the networks circle
+            around each other, and where training ends decides how good the generator is; a
+            smaller step makes the circle smaller.
         betas: Decay of Adam's two moments.
         ema_decay: Decay of the generator's average.
         real_cadence: Share of generated objects that get the times of real ones while training, so
@@ -111,6 +114,7 @@ class LightCurveGAN(TrainedGenerator):
         conditions: Sequence[str] = (),
         condition_dropout: float = 0.1,
         learning_rate: float = 1e-3,
+        half_life: float | None = None,
         betas: Sequence[float] = (0.0, 0.99),
         ema_decay: float = 0.999,
         real_cadence: float = 0.5,
@@ -131,6 +135,7 @@ class LightCurveGAN(TrainedGenerator):
             "conditions": [str(name) for name in conditions],
             "condition_dropout": float(condition_dropout),
             "learning_rate": float(learning_rate),
+            "half_life": None if half_life is None else float(half_life),
             "betas": [float(b) for b in betas],
             "ema_decay": float(ema_decay),
             "real_cadence": float(real_cadence),
@@ -205,6 +210,7 @@ class LightCurveGAN(TrainedGenerator):
         """
         optimizers = self.optimizers()
         assert isinstance(optimizers, list)
+        self._set_steps(optimizers)
         real = self._encoded(batch)
         if self.empty_on_any_rank(len(real)):
             return
@@ -223,6 +229,14 @@ class LightCurveGAN(TrainedGenerator):
         self.iterations += 1
         if int(self.iterations) % LOG_EVERY == 1:
             self._log_losses(critic_loss, margin, generator_loss, len(real))
+
+    def _set_steps(self, optimizers: Sequence[Any]) -> None:
+        """Set the learning rates of this iteration."""
+        half_life = self.config["half_life"]
+        share = 1.0 if half_life is None else 0.5 ** (int(self.iterations) / half_life)
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self.config["learning_rate"] * share
 
     def _critic_step(
         self, optimizer: Any, score: Score, real: Encoded, fake: Tensor, step: int
