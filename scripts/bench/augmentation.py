@@ -27,6 +27,7 @@ from augmentation_folds import osc_lines
 from augmentation_results import Results, Store, bench_rows, draw, lines, markdown_table
 from augmentation_targets import (
     FULL,
+    OSC_RARE,
     PLASTICC_RARE,
     QUICK,
     SEED,
@@ -40,6 +41,7 @@ from trained_arms import NAMES, SECONDS, trained_arm
 from sntorch.generative.evaluate.augmentation import Arm
 
 REPETITIONS, FOLD_REPETITIONS = 10, 3
+RARE = {"simulated": ("Ia",), "plasticc": tuple(PLASTICC_RARE), "osc": OSC_RARE}
 COMMAND = "python scripts/bench/augmentation.py"
 
 
@@ -110,7 +112,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="the version that make bench runs")
     parser.add_argument("--json", type=Path, help="also write the rows to this file")
     parser.add_argument("--target", default="simulated", choices=("simulated", "plasticc", "osc"))
-    parser.add_argument("--rare", nargs="+", default=list(PLASTICC_RARE), choices=PLASTICC_RARE)
+    parser.add_argument("--rare", nargs="+", help="rare classes of plasticc or osc; default: all")
     parser.add_argument("--n", type=int, nargs="+", help="real objects of the rare class")
     parser.add_argument("--repetitions", type=int)
     parser.add_argument("--folder", type=Path, default=Path("outputs/augmentation"))
@@ -124,7 +126,12 @@ def parsed() -> argparse.Namespace:
         help="CPU time of their training, on common objects and in each trial",
     )
     parser.add_argument("--training-sets", type=Path, metavar="FOLDER")
-    return parser.parse_args()
+    options = parser.parse_args()
+    known = RARE[options.target]
+    options.rare = options.rare or list(known)
+    if not set(options.rare) <= set(known):
+        parser.error(f"--rare {' '.join(options.rare)}: {options.target} has {', '.join(known)}")
+    return options
 
 
 def main() -> None:
@@ -153,7 +160,7 @@ def main() -> None:
 def measured_lines(options: argparse.Namespace, repetitions: int) -> list[dict[str, str]]:
     """The lines of the table of a target."""
     if options.target == "osc":
-        return osc_lines(BASELINES, repetitions, options.folder)
+        return osc_lines(options.rare, BASELINES, repetitions, options.folder)
     found: list[dict[str, str]] = []
     for target in targets(options):
         named = [checkpoint_arm(text) for text in options.checkpoint]

@@ -17,7 +17,6 @@ from augmentation_targets import (
     FEWEST_DETECTIONS,
     MERGED_BANDS,
     OSC_PHASES,
-    OSC_RARE,
     SEED,
     open_supernova_catalog,
 )
@@ -30,12 +29,14 @@ from sntorch.generative.evaluate.samples import Sample
 COLUMNS = ("target", "n", "arm", "AP", "against none", "against jitter")
 
 
-def osc_lines(arms: Sequence[Arm], repetitions: int, folder: Path) -> list[dict[str, str]]:
-    """The cells of ``COLUMNS`` for each type and arm."""
+def osc_lines(
+    kinds: Sequence[str], arms: Sequence[Arm], repetitions: int, folder: Path
+) -> list[dict[str, str]]:
+    """The cells of ``COLUMNS`` for each of these types of ``OSC_RARE`` and each arm."""
     batch = open_supernova_catalog()
     sample = Sample.of(batch)
     found: list[dict[str, str]] = []
-    for rare in OSC_RARE:
+    for rare in kinds:
         is_rare = (batch.label == batch.classes.index(rare)).numpy()
         if is_rare.sum() <= FEWEST:
             found.append(_not_run(rare, int(is_rare.sum())))

@@ -65,10 +65,15 @@ def lines(found: Results, arms: Sequence[str], target: str) -> Iterable[dict[str
                 str(mean(own)),
                 "" if arm == "none" else signed(difference(own, none)),
                 "" if arm in ("none", "jitter") else signed(difference(own, jitter)),
-                "" if arm in ("none", "oracle") else str(gap_closed(own, none, oracle)),
+                "" if arm in ("none", "oracle") else gap(own, none, oracle),
                 str(mean(column(found, n, arm, "auc"))),
             ]
             yield dict(zip(COLUMNS, (target, str(n), arm, *cells), strict=True))
+
+
+def gap(own: list[float], none: list[float], oracle: list[float]) -> str:
+    """The share of the gap that an arm closes, where real objects show that there is one."""
+    return str(gap_closed(own, none, oracle)) if difference(oracle, none).low > 0 else "no gap"
 
 
 def signed(estimate: Estimate) -> str:

@@ -1,21 +1,17 @@
 """What the augmentation experiment is done on: simulated SNe, PLAsTiCC's, and real ones.
 
-Data lie below $SNTORCH_SHARED (../shared by default). The templates of simulated core-collapse
-supernovae need sncosmo, which fetches them, or the folder data/sncosmo there.
+Data lie below $SNTORCH_SHARED (../shared by default).
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
+from generative_samples import MIXED, SHARED, simulated
 
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.io import read
@@ -27,8 +23,6 @@ from sntorch.generative.evaluate.augmentation import Benchmark
 from sntorch.generative.evaluate.features import DETECTION_SNR
 from sntorch.physics.cosmology import Cosmology
 
-ROOT = Path(__file__).resolve().parents[2]
-SHARED = Path(os.environ.get("SNTORCH_SHARED", ROOT.parent / "shared"))
 SEED = 2000
 FULL = {"n_simulated": 12_000, "n_common": 1000}
 QUICK = {"n_simulated": 3000, "n_common": 400}
@@ -86,8 +80,8 @@ def simulated_target(sizes: dict[str, int]) -> Target:
     """SNe Ia among core-collapse SNe, all of one simulation of one seed: a survey's weather is
     drawn once a seed.
     """
-    settings = {"simulation": "des_mixed", "rare": "Ia", "seed": SEED, **sizes}
-    load = lambda: simulated(sizes["n_simulated"])  # noqa: E731
+    settings = {"simulation": MIXED, "rare": "Ia", "seed": SEED, **sizes}
+    load = lambda: simulated(MIXED, sizes["n_simulated"], SEED)  # noqa: E731
     return Target("simulated", "Ia", (10, 30, 100, 350), settings, sizes["n_common"], load)
 
 
@@ -105,21 +99,18 @@ def plasticc_target(rare: str) -> Target:
     return Target(f"plasticc {rare}", rare, numbers, settings, PLASTICC_COMMON, plasticc)
 
 
-def simulated(n: int) -> LightCurveBatch:
-    """All simulated objects of the experiment."""
-    if (SHARED / "data" / "sncosmo").is_dir():
-        os.environ.setdefault("SNCOSMO_DATA_DIR", str(SHARED / "data" / "sncosmo"))
-    with initialize_config_dir(str(ROOT / "conf" / "simulation"), version_base="1.3"):
-        simulator = instantiate(compose("des_mixed"))
-    return simulator.simulate(n, SEED).batch
-
-
-def plasticc() -> LightCurveBatch:
+def plasticc(deep: bool = True) -> LightCurveBatch:
     """The supernovae of PLAsTiCC's training set in random order, from 30 days before the first
     5-sigma detection to 100 after, with five detections or more there.
+
+    Args:
+        deep: Whether to keep those of the deep drilling fields, which have three times as many
+            observations.
     """
     path = SHARED / "data" / "plasticc" / "plasticc_train_lightcurves.csv.gz"
-    light_curves = read(path).filter(lambda lc: lc.type in PLASTICC_SN)
+    light_curves = read(path).filter(
+        lambda lc: lc.type in PLASTICC_SN and (deep or not lc.meta["ddf_bool"])
+    )
     bands = [f"lsst{letter}" for letter in "ugrizy"]
     batch = well_observed(PhaseRange(*PLASTICC_PHASES)(light_curves.to_batch(bands=bands)))
     order = np.random.default_rng(SEED).permutation(len(batch))

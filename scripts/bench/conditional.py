@@ -1,12 +1,13 @@
 """One conditional generator of all classes against one generator for each class, on PLAsTiCC.
 
-The supernovae of PLAsTiCC's training set are halved, class by class: one half to learn from, the
-other to compare with. Of the rare classes only 30, or 100, are learned from. The conditional model
-sees all classes equally often, for as much CPU time a class as a single-class model has. A score
-is the mean Kolmogorov-Smirnov distance over all summary features between objects generated for a
-class and the other half of that class; beside it stand the objects that were learned from and the
-whole learning half. A seed decides which objects are rare, and the networks. Every model's scores
-are stored when it is done, so the same command goes on where it was stopped.
+The supernovae of PLAsTiCC's training set outside the deep drilling fields are halved, class by
+class: one half to learn from, the other to compare with. Of the rare classes only 30, or 100, are
+learned from. The conditional model sees all classes equally often, for as much CPU time a class as
+a single-class model has. A score is the mean Kolmogorov-Smirnov distance over all summary features
+between objects generated for a class and the other half of that class; beside it stand the objects
+that were learned from and the whole learning half. A seed decides which objects are rare, and the
+networks. Every model's scores are stored when it is done, so the same command goes on where it was
+stopped.
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ def measure(jobs: Sequence[Job], model: str, seconds: float, folder: Path) -> No
     missing = [job for job in jobs if not job.place(folder).exists()]
     if not missing:
         return
-    halves = Halves.of(plasticc())
+    halves = Halves.of(plasticc(deep=False))
     for job in missing:
         found = scores(job, halves, model, seconds)
         with atomic_write(job.place(folder)) as draft:

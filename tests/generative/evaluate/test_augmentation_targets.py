@@ -65,3 +65,9 @@ def test_lines_of_the_table():
     assert none["against none"] == none["gap closed"] == ""
     assert jitter["against none"].startswith("+0.200")
     assert jitter["gap closed"].startswith("0.500")
+
+
+def test_where_real_objects_gain_nothing_there_is_no_gap_to_close():
+    scores = {"none": 0.5, "jitter": 0.7, "oracle": 0.5}
+    found = {30: [{arm: {"ap": ap, "auc": 0.9} for arm, ap in scores.items()}] * 2}
+    assert next(line for line in lines(found, ["jitter"], "toy"))["gap closed"] == "no gap"

@@ -91,7 +91,7 @@ def test_time_goes_by_the_class_and_what_is_stored_is_not_measured_again(
     monkeypatch.setattr(conditional, "COMMON", ("Ia",))
     monkeypatch.setattr(conditional, "RARE", ("II",))
     monkeypatch.setattr(conditional, "N_GENERATED", 10)
-    monkeypatch.setattr(conditional, "plasticc", lambda: batch)
+    monkeypatch.setattr(conditional, "plasticc", lambda deep: batch)
     asked = (["II"], [6], [1])
     jobs = conditional.planned(*asked)
     conditional.measure(jobs, "flow", 2.0, tmp_path)
