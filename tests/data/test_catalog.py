@@ -19,7 +19,7 @@ from sntorch.data import catalog, downloads
 from sntorch.data.catalog import DataSet, datasets, fetch, load
 from sntorch.errors import ConfigError, DataError
 
-CONTENT = {"a.csv": b"name,mjd\n", "sub/b.csv.gz": gzip.compress(b"hello\n")}
+CONTENT = {"a.csv": b"name,mjd\n", "sub/b.csv.gz": gzip.compress(b"hello\n", mtime=0)}
 HASHES = {
     "a.csv": hashlib.sha256(b"name,mjd\n").hexdigest(),
     "sub/b.csv.gz": hashlib.sha256(b"hello\n").hexdigest(),
