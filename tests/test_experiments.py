@@ -171,13 +171,17 @@ class Straight(torch.nn.Module):
 
     n_latent, n_step_noise = 3, 2
 
-    def __init__(self, n_bands, n_hidden):
+    def __init__(self, n_bands, n_condition, n_hidden):
         super().__init__()
         self.layers = torch.nn.Sequential(
-            torch.nn.Linear(5, n_hidden), torch.nn.ReLU(), torch.nn.Linear(n_hidden, 3 * n_bands)
+            torch.nn.Linear(5 + n_condition, n_hidden),
+            torch.nn.ReLU(),
+            torch.nn.Linear(n_hidden, 3 * n_bands),
         )
 
-    def forward(self, z, steps, mask, encoding, cadence=None):
+    def forward(self, z, steps, mask, encoding, cadence=None, condition=None):
+        if condition is not None:
+            z = torch.cat([z, condition], -1)
         latent = z[:, None].expand(-1, steps.shape[1], -1)
         time, *others = self.layers(torch.cat([latent, steps], -1)).chunk(3, -1)
         if cadence is not None:

@@ -18,6 +18,7 @@ SHORT = {
     "sntorch evaluate": ["n=60", "bootstrap=5"],
     "sntorch simulate": [],
     "sntorch augment": [],
+    "sntorch publish": [],
     "sntorch fit": ["sampler.vi_iterations=10", "figures=1"],
     "sntorch train-bayesn": [
         "training.mode_iterations=3",
