@@ -156,9 +156,9 @@ def _epochs(
     streams = (torch.Generator().manual_seed(mix(request.seed, i, 1)) for i in index.tolist())
     partners = [own[:n] for own, n in zip(alike[0], alike[1].tolist(), strict=True)]
     epochs = [
-        prior.spliced(member, near, stream)
+        request.cadences.spliced(member, near, stream)
         if request.counts is None
-        else prior.combined(member, count, stream)
+        else request.cadences.combined(member, count, stream)
         for member, near, count, stream in zip(
             picked.tolist(), partners, counts, streams, strict=True
         )

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sntorch.errors import DataError
-from sntorch.generative.splicing import night_starts, spliced
+from sntorch.generative.splicing import Cadence, spliced
 
 # Days by which the second half of a spliced cadence may be moved, and pairs that are tried.
 LARGEST_SHIFT = 5.0
@@ -53,10 +53,34 @@ class EpochPrior(nn.Module):
     def __len__(self) -> int:
         return len(self.counts)
 
-    def epochs_of(self, member: int) -> list[Tensor]:
-        """Days since the reference time of a training object, a sorted tensor a band."""
-        counts = self.counts[member].tolist()
-        return [self.days[member, :n, f].cpu() for f, n in enumerate(counts)]
+    def cadences(self) -> Cadences:
+        """The same, to make new ones from; on the CPU."""
+        return Cadences(self.days.cpu(), self.counts.cpu())
+
+
+class Cadences:
+    """The cadences of a training set, and new ones made from them.
+
+    What is derived of an object is kept, for a sample asks for each of them many times.
+
+    Args:
+        days: As of ``EpochPrior``, on the CPU.
+        counts: The same.
+    """
+
+    def __init__(self, days: Tensor, counts: Tensor) -> None:
+        self.days, self.counts = days, counts
+        self._low, self._high = counts.amin(0), counts.amax(0)
+        self._most = int(counts.sum(-1).max())
+        self._known: dict[int, Cadence] = {}
+
+    def of(self, member: int) -> Cadence:
+        """The cadence of a training object."""
+        if member not in self._known:
+            counts = self.counts[member].tolist()
+            bands = [self.days[member, :n, f] for f, n in enumerate(counts)]
+            self._known[member] = Cadence.of(bands)
+        return self._known[member]
 
     def spliced(self, member: int, partners: Tensor, generator: torch.Generator) -> list[Tensor]:
         """A new cadence: the first nights of a training object and the last of another one.
@@ -73,22 +97,20 @@ class EpochPrior(nn.Module):
         Returns:
             Sorted days of each band.
         """
-        low, high = self.counts.amin(0).cpu(), self.counts.amax(0).cpu()
-        most = int(self.counts.sum(-1).max())
-        own, observed = self.epochs_of(member), self.counts[member].cpu() > 0
-        if len(night_starts(torch.cat(own))) == 1:
-            return own
+        own, observed = self.of(member), self.counts[member] > 0
+        if len(own.nights) == 1:
+            return own.bands
         for _ in range(TRIES):
             place = int(torch.randint(len(partners), (), generator=generator))
             share = float(torch.empty(()).uniform_(*SHARES, generator=generator))
-            found = spliced(own, self.epochs_of(int(partners[place])), share, LARGEST_SHIFT)
+            found = spliced(own, self.of(int(partners[place])), share, LARGEST_SHIFT)
             if found is None:
                 continue
             counts = torch.tensor([len(days) for days in found])
-            fits = (counts >= low) & (counts <= high) & ((counts > 0) == observed)
-            if bool(fits.all()) and int(counts.sum()) <= most:
+            fits = (counts >= self._low) & (counts <= self._high) & ((counts > 0) == observed)
+            if bool(fits.all()) and int(counts.sum()) <= self._most:
                 return found
-        return own
+        return own.bands
 
     def combined(self, member: int, counts: Tensor, generator: torch.Generator) -> list[Tensor]:
         """As many epochs as asked for, of one training object and, where it has too few, others.
@@ -101,7 +123,7 @@ class EpochPrior(nn.Module):
         Returns:
             Sorted days of each band.
         """
-        order = torch.randperm(len(self), generator=generator).tolist()
+        order = torch.randperm(len(self.counts), generator=generator).tolist()
         others = [i for i in order if i != member] or [member]
         return [
             self._chosen(chain([member], cycle(others)), f, n, generator)
@@ -112,12 +134,12 @@ class EpochPrior(nn.Module):
         self, donors: Iterable[int], band: int, n: int, generator: torch.Generator
     ) -> Tensor:
         """``n`` epochs of a band, sorted, from the first donors that have as many."""
-        parts: list[Tensor] = [self.days.new_zeros(0, device="cpu")]
+        parts: list[Tensor] = [self.days.new_zeros(0)]
         # Every band has observations somewhere in the training set, so this ends.
         for donor in donors:
             if not n:
                 break
-            own = self.epochs_of(donor)[band]
+            own = self.of(donor).bands[band]
             chosen = torch.randperm(len(own), generator=generator)[:n]
             parts.append(own[chosen])
             n -= len(chosen)

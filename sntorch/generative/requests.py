@@ -18,7 +18,7 @@ from sntorch.errors import ConfigError, SntorchWarning
 from sntorch.generative.base import Cadence, Seed, blank_batch
 from sntorch.generative.conditions import Conditions
 from sntorch.generative.encoding.base import phase_of, usable_rows
-from sntorch.generative.epochs import EpochPrior
+from sntorch.generative.epochs import Cadences, EpochPrior
 from sntorch.generative.lengths import asked_counts, mask_from_counts
 from sntorch.generative.sampling import check_options, seed_of
 
@@ -66,6 +66,7 @@ class Request:
         seed: Seed of the draws.
         members: Training objects to be like.
         counts: Observations per band, shape (n, F), or None to take those of a training object.
+        cadences: Epochs of the training objects, to make new ones from.
         given: Light curves whose epochs to use in turn, or None.
         generated: Whether the model makes the epochs.
         asked: Values of properties, shape (n,), by name.
@@ -79,6 +80,7 @@ class Request:
     seed: int
     members: Tensor
     counts: Tensor | None
+    cadences: Cadences
     given: EpochPrior | None
     generated: bool
     asked: Mapping[str, Tensor]
@@ -131,6 +133,7 @@ def check_request(
         seed=seed_of(seed),
         members=known.conditions.members(condition or {}),
         counts=counts,
+        cadences=prior.cadences(),
         given=given,
         generated=generated,
         asked=asked,

@@ -10,11 +10,33 @@ Letters in shapes: ``L`` steps, ``F`` bands.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
 import torch
 from torch import Tensor
 
 # Observations closer than this, in days, are of one night.
 NIGHT = 0.5
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """The epochs of an object.
+
+    Attributes:
+        bands: Days since the reference time, a sorted tensor a band.
+        nights: First epoch of every night, shape (K,).
+    """
+
+    bands: list[Tensor]
+    nights: Tensor
+
+    @classmethod
+    def of(cls, bands: Sequence[Tensor]) -> Self:
+        """The cadence of sorted days, a tensor a band."""
+        return cls([*bands], night_starts(torch.cat([*bands])))
 
 
 def night_starts(days: Tensor) -> Tensor:
@@ -26,20 +48,20 @@ def night_starts(days: Tensor) -> Tensor:
 
 
 def spliced(
-    head: list[Tensor], tail: list[Tensor], share: float, largest_shift: float
+    head: Cadence, tail: Cadence, share: float, largest_shift: float
 ) -> list[Tensor] | None:
     """The nights of one object up to some night, and those of another one after it.
 
     Args:
-        head: Days since the reference time of one object, a sorted tensor a band.
-        tail: The same of another one.
+        head: The epochs of one object.
+        tail: Those of another one.
         share: Which night of the first object is its last, from 0 (its first) to 1 (its last).
         largest_shift: Days that the tail may be moved by, at most.
 
     Returns:
         Sorted days of each band, or None where the tail has no night to meet in or none after it.
     """
-    first, second = night_starts(torch.cat(head)), night_starts(torch.cat(tail))
+    first, second = head.nights, tail.nights
     last = first[min(int(share * len(first)), len(first) - 1)]
     meeting = int((second - last).abs().argmin())
     shift = last - second[meeting]
@@ -48,5 +70,5 @@ def spliced(
     cut = second[meeting + 1]
     return [
         torch.cat([a[a < last + NIGHT], b[b >= cut] + shift])
-        for a, b in zip(head, tail, strict=True)
+        for a, b in zip(head.bands, tail.bands, strict=True)
     ]

@@ -69,7 +69,7 @@ def test_combined_epochs_are_sorted_and_known():
         torch.tensor([[2], [3]]),
         torch.zeros(2),
     )
-    (found,) = prior.combined(0, torch.tensor([4]), torch.Generator().manual_seed(0))
+    (found,) = prior.cadences().combined(0, torch.tensor([4]), torch.Generator().manual_seed(0))
     days = found.tolist()
     assert days == sorted(days)
     assert days[:2] == [1.0, 2.0]

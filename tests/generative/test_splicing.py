@@ -6,16 +6,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
 
-from sntorch.generative.epochs import EpochPrior
-from sntorch.generative.splicing import night_starts, spliced
+from sntorch.generative.epochs import Cadences, EpochPrior
+from sntorch.generative.splicing import Cadence, night_starts, spliced
 
 
-def nights(*days: float) -> list[Tensor]:
+def nights(*days: float) -> Cadence:
     """Two bands, observed an hour apart in every night."""
     first = torch.tensor(days, dtype=torch.float64)
-    return [first, first + 0.04]
+    return Cadence.of([first, first + 0.04])
 
 
 def test_observations_of_one_night_are_one_night():
@@ -36,13 +35,13 @@ def test_nothing_is_spliced_far_from_a_night_or_after_the_last_one(tail: tuple[f
     assert spliced(nights(0, 5, 10), nights(*tail), share=0.99, largest_shift=5.0) is None
 
 
-def prior(n: int, n_bands: int = 2) -> EpochPrior:
+def prior(n: int, n_bands: int = 2) -> Cadences:
     """Objects with 3 to 8 nights, a few days apart, in every band."""
     generator = torch.Generator().manual_seed(n)
     counts = torch.randint(3, 9, (n, 1), generator=generator).expand(n, n_bands)
     gaps = 1 + 6 * torch.rand(n, 8, 1, generator=generator, dtype=torch.float64)
     days = (gaps.cumsum(1) - 12).expand(-1, -1, n_bands) + torch.arange(n_bands) * 0.04
-    return EpochPrior(days, counts, torch.zeros(n))
+    return EpochPrior(days, counts, torch.zeros(n)).cadences()
 
 
 @given(st.integers(2, 20), st.integers(0, 2**20))
@@ -58,7 +57,7 @@ def test_a_new_cadence_is_sorted_and_has_no_more_epochs_than_known_ones(n: int, 
 
 def test_most_new_cadences_are_those_of_no_object():
     known = prior(30)
-    own = {tuple(known.epochs_of(i)[0].tolist()) for i in range(30)}
+    own = {tuple(known.of(i).bands[0].tolist()) for i in range(30)}
     stream = torch.Generator().manual_seed(1)
     found = [known.spliced(i % 30, torch.arange(30), stream)[0].tolist() for i in range(300)]
     assert sum(tuple(days) in own for days in found) < 60
@@ -66,7 +65,7 @@ def test_most_new_cadences_are_those_of_no_object():
 
 def test_intervals_are_those_of_real_cadences():
     known = prior(30)
-    real = torch.cat([known.epochs_of(i)[0].diff() for i in range(30)])
+    real = torch.cat([known.of(i).bands[0].diff() for i in range(30)])
     stream = torch.Generator().manual_seed(2)
     made = torch.cat([known.spliced(i, torch.arange(30), stream)[0].diff() for i in range(30)])
     nearest = (made[:, None] - real).abs().amin(1)
@@ -77,7 +76,8 @@ def test_bands_and_single_nights_stay_as_they_are():
     days = torch.zeros(12, 8, 2, dtype=torch.float64)
     days[..., 0], days[..., 1] = torch.arange(8.0) * 5, torch.arange(8.0) * 5 + 0.01
     counts = torch.tensor([[8, 0], [1, 1], *[[8, 8]] * 10])
-    known, stream = EpochPrior(days, counts, torch.zeros(12)), torch.Generator().manual_seed(0)
+    known = EpochPrior(days, counts, torch.zeros(12)).cadences()
+    stream = torch.Generator().manual_seed(0)
     for _ in range(20):
         one_band, one_night, both = (known.spliced(i, torch.arange(12), stream) for i in range(3))
         assert [len(b) > 0 for b in one_band] == [True, False]
