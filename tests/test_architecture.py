@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 DOMAINS = {"generative", "classification", "bayesn", "sbi"}
+# How parts are found by name, and how models are kept and opened.
+SHARED = {"errors", "atomic", "building", "checkpoints", "pretrained"}
 MAY_IMPORT = {
     "errors": set(),
     "atomic": {"errors"},
@@ -19,12 +21,12 @@ MAY_IMPORT = {
     "simulation": {"errors", "physics", "data", "plotting"},
     "nn": {"errors"},
     "inference": {"errors", "atomic"},
+    "building": {"errors"},
+    "checkpoints": {"errors"},
+    "pretrained": {"errors", "atomic", "data"},
     "plotting": {"errors", "physics", "data"},
     "callbacks": {"errors", "physics", "data", "plotting", "nn", "generative"},
-    **{
-        d: {"errors", "atomic", "physics", "data", "simulation", "nn", "inference"}
-        for d in DOMAINS
-    },
+    **{d: {"physics", "data", "simulation", "nn", "inference", *SHARED} for d in DOMAINS},
     "testing": {"errors", "physics", "data", "simulation", "nn", "inference", *DOMAINS},
 }
 MAY_IMPORT["simulation"].discard("plotting")

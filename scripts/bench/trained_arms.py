@@ -16,7 +16,7 @@ from training_clock import built, quiet, train
 from sntorch.data.batch import LightCurveBatch, concatenate
 from sntorch.generative import GenerativeModel
 from sntorch.generative.evaluate.augmentation import Generated, Trial
-from sntorch.generative.pretrained import training_sha256
+from sntorch.pretrained import training_sha256
 
 # Config of each model, and CPU seconds of training: on common objects, then in each trial.
 MODELS = {"flow": "flow/matching", "gan": "gan/recurrent"}

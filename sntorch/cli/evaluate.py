@@ -40,9 +40,9 @@ def evaluate(cfg: DictConfig, output: Path) -> dict[str, Any]:
         output: Folder for the results.
     """
     from sntorch.callbacks.figures import diagnostic_figures, generator_figures
-    from sntorch.generative.base import find_checkpoint
+    from sntorch.checkpoints import find_checkpoint
     from sntorch.generative.evaluate import evaluate_generator
-    from sntorch.generative.pretrained import model_sha256
+    from sntorch.pretrained import model_sha256
 
     checkpoint = find_checkpoint(cfg.ckpt)
     data = training_data(checkpoint, cfg.files, cfg.trust)

@@ -20,9 +20,10 @@ SECTIONS = ("n", "peak", "summary", "features", "memorisation", "impossible", "p
 @hydra_main("publish")
 def main(cfg: DictConfig) -> None:
     """Write the folder."""
-    from sntorch.generative.base import Generator, find_checkpoint
-    from sntorch.generative.pretrained import is_pretrained, model_sha256
+    from sntorch.checkpoints import find_checkpoint
+    from sntorch.generative.base import Generator
     from sntorch.generative.training import TrainedGenerator
+    from sntorch.pretrained import is_pretrained, model_sha256
 
     path = Path(cfg.ckpt) if is_pretrained(cfg.ckpt) else find_checkpoint(cfg.ckpt)
     model = Generator.from_pretrained(path).model

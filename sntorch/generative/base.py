@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from sntorch.data.batch import LightCurveBatch
-from sntorch.errors import CheckpointError
 
 Cadence = str | LightCurveBatch
 Seed = int | torch.Generator | None
@@ -85,8 +84,9 @@ class Generator:
         Raises:
             CheckpointError: No checkpoint there, a damaged one, or one of another kind of model.
         """
-        from sntorch.generative.checkpoints import open_checkpoint
-        from sntorch.generative.pretrained import is_pretrained, open_pretrained
+        from sntorch.checkpoints import find_checkpoint
+        from sntorch.generative.opening import open_checkpoint, open_pretrained
+        from sntorch.pretrained import is_pretrained
 
         if is_pretrained(path):
             return cls(open_pretrained(path, map_location))
@@ -100,24 +100,6 @@ class Generator:
     def sample(self, n: int, **options: Any) -> LightCurveBatch:
         """Draw ``n`` light curves; options as in ``GenerativeModel.sample``."""
         return self.model.sample(n, **options)
-
-
-def find_checkpoint(path: str | Path) -> Path:
-    """The checkpoint file that ``path`` names, or the newest ``.ckpt`` in or below it.
-
-    Raises:
-        CheckpointError: No such file or folder, or a folder without checkpoints.
-    """
-    path = Path(path)
-    if path.is_file():
-        return path
-    found = sorted(path.rglob("*.ckpt"), key=lambda p: p.stat().st_mtime) if path.is_dir() else []
-    if not found:
-        raise CheckpointError(
-            f"{path}: no checkpoint there; a .ckpt file or a run folder with one is accepted"
-        )
-    last = [p for p in found if p.name == "last.ckpt"]
-    return (last or found)[-1]
 
 
 def blank_batch(

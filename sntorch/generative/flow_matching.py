@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sntorch.building import build, plain
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.rows import LightCurveRows
 from sntorch.errors import ConfigError
 from sntorch.generative.base import Cadence, Seed
-from sntorch.generative.building import build, plain
 from sntorch.generative.conditions import Conditions
 from sntorch.generative.encoding import MagnitudeEncoding
 from sntorch.generative.epochs import EpochPrior

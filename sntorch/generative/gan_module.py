@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sntorch.building import build, plain, target_class
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.rows import LightCurveRows
 from sntorch.errors import ConfigError
 from sntorch.generative.augmentation import DifferentiableAugmentation
 from sntorch.generative.base import Cadence, Seed
-from sntorch.generative.building import build, plain, target_class
 from sntorch.generative.conditions import Conditions
 from sntorch.generative.draws import Draws, sample_objects
 from sntorch.generative.encoding import RowEncoding

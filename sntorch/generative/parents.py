@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sntorch.building import build, plain
+from sntorch.checkpoints import find_checkpoint
 from sntorch.data.light_curve import LightCurves
 from sntorch.errors import CheckpointError, ConfigError
-from sntorch.generative.base import GenerativeModel, Generator, find_checkpoint
+from sntorch.generative.base import GenerativeModel, Generator
 from sntorch.generative.baselines import Baseline
-from sntorch.generative.building import build, plain
-from sntorch.generative.pretrained import is_pretrained, model_sha256
 from sntorch.generative.training import TrainedGenerator
 from sntorch.generative.training_facts import class_counts
+from sntorch.pretrained import is_pretrained, model_sha256
 
 
 @dataclass(frozen=True)

@@ -11,24 +11,24 @@ import lightning as L
 import torch
 from torch import Tensor
 
+from sntorch.checkpoints import KEY, load_model
 from sntorch.data.batch import LightCurveBatch, concatenate
 from sntorch.data.rows import LightCurveRows
 from sntorch.errors import CheckpointError, ConfigError
 from sntorch.generative.base import Cadence, GenerativeModel, Seed
-from sntorch.generative.checkpoints import KEY, load_model
 from sntorch.generative.evaluate.quick import quick_metrics
 from sntorch.generative.model_card import model_card
 from sntorch.generative.noise import mix
-from sntorch.generative.pretrained import (
+from sntorch.generative.requests import TrainingObjects
+from sntorch.generative.start import open_start
+from sntorch.generative.training_facts import facts, warn_of_few
+from sntorch.nn.ema import AveragedModel
+from sntorch.pretrained import (
     load_pretrained,
     named,
     save_pretrained,
     training_sha256,
 )
-from sntorch.generative.requests import TrainingObjects
-from sntorch.generative.start import open_start
-from sntorch.generative.training_facts import facts, warn_of_few
-from sntorch.nn.ema import AveragedModel
 
 AUGMENT_BELOW = 150
 # Logging every step would cost as much as a small network.

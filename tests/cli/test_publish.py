@@ -17,7 +17,7 @@ from sntorch.generative import Generator
 from sntorch.generative.baselines import Bootstrap
 from sntorch.generative.evaluate import evaluate_generator
 from sntorch.generative.gan_module import LightCurveGAN
-from sntorch.generative.pretrained import model_sha256
+from sntorch.pretrained import model_sha256
 from sntorch.testing import example_batch
 
 run_here = partial(running.run_here, verb)

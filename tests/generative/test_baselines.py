@@ -19,7 +19,7 @@ from sntorch.generative.baselines import (
     Jitter,
     ParametricPopulation,
 )
-from sntorch.generative.pretrained import training_sha256
+from sntorch.pretrained import training_sha256
 from sntorch.testing import GenerativeModelContract
 
 BASELINES = [Bootstrap, Jitter, GaussianProcessResampling, ParametricPopulation]

@@ -8,7 +8,7 @@ from toys import flow, population, recurrent, two_classes
 from sntorch.errors import DataError
 from sntorch.generative import Generator
 from sntorch.generative.evaluate import evaluate_generator
-from sntorch.generative.pretrained import training_sha256
+from sntorch.pretrained import training_sha256
 
 
 def fitted(make=recurrent, **changes):

@@ -25,14 +25,14 @@ from sntorch.generative.baselines.training_set import (
 from sntorch.generative.baselines.turn import Turn
 from sntorch.generative.lengths import asked_counts
 from sntorch.generative.noise import mix
-from sntorch.generative.pretrained import (
+from sntorch.generative.sampling import check_options, seed_of
+from sntorch.pretrained import (
     batch_tensors,
     load_pretrained,
     named,
     save_pretrained,
     training_sha256,
 )
-from sntorch.generative.sampling import check_options, seed_of
 
 ATTEMPTS = 200
 

@@ -20,9 +20,7 @@ from torch import Tensor
 
 from sntorch.atomic import atomic_folder
 from sntorch.data.batch import LightCurveBatch
-from sntorch.errors import CheckpointError, ConfigError
-from sntorch.generative.base import GenerativeModel
-from sntorch.generative.building import target_class
+from sntorch.errors import CheckpointError
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 
@@ -91,22 +89,6 @@ def load_pretrained(
 def named(cls: type) -> dict[str, str]:
     """The class of a model as its config says it."""
     return {"_target_": f"{cls.__module__}.{cls.__qualname__}"}
-
-
-def open_pretrained(folder: str | Path, map_location: str = "cpu") -> GenerativeModel:
-    """The model in a folder, of whichever class, ready to sample.
-
-    Raises:
-        CheckpointError: A missing or damaged file, or the folder of no generator.
-    """
-    config, _ = load_pretrained(folder)
-    try:
-        found: Any = target_class(config, GenerativeModel)
-    except ConfigError as error:
-        raise CheckpointError(f"{folder}: {error}") from error
-    if not hasattr(found, "from_pretrained"):
-        raise CheckpointError(f"{folder}: {found.__name__} cannot be opened from a folder")
-    return found.from_pretrained(folder, map_location)
 
 
 def is_pretrained(folder: str | Path) -> bool:

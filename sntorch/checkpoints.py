@@ -1,4 +1,4 @@
-"""Opening the checkpoint of a generator, with one line for whatever is wrong with it."""
+"""Opening the checkpoint of a trained module, with one line for whatever is wrong with it."""
 
 from __future__ import annotations
 
@@ -6,56 +6,68 @@ import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import lightning as L
 import torch
 
 from sntorch.errors import CheckpointError, SntorchError
 
 if TYPE_CHECKING:
-    from sntorch.generative.base import GenerativeModel
+    import lightning as L
 
-Model = TypeVar("Model", bound=L.LightningModule)
+Model = TypeVar("Model", bound="L.LightningModule")
 MESSAGE = 240
 DAMAGED = (OSError, EOFError, RuntimeError, KeyError, TypeError, ValueError, AttributeError)
-# In the checkpoint, what a generator needs to rebuild itself, its name among it.
+# In the checkpoint, what a module needs to rebuild itself, its name among it.
 KEY = "sntorch"
 
 
-def open_checkpoint(path: str | Path, map_location: str = "cpu") -> GenerativeModel:
-    """The generator in a checkpoint, of whichever kind, ready to sample.
+def find_checkpoint(path: str | Path) -> Path:
+    """The checkpoint file that ``path`` names, or the newest ``.ckpt`` in or below it.
 
     Raises:
-        CheckpointError: The file is damaged, missing, or belongs to no generator.
+        CheckpointError: No such file or folder, or a folder without checkpoints.
     """
-    from sntorch.generative.flow_matching import FlowMatching
-    from sntorch.generative.gan_module import LightCurveGAN
-
-    kinds = {kind.__name__: kind for kind in (LightCurveGAN, FlowMatching)}
-    with _explained(path, "generator's"):
-        found = torch.load(path, map_location="cpu", weights_only=True)
-        name = found.get(KEY, {}).get("model", "no sntorch generator")
-    if name not in kinds:
+    path = Path(path)
+    if path.is_file():
+        return path
+    found = sorted(path.rglob("*.ckpt"), key=lambda p: p.stat().st_mtime) if path.is_dir() else []
+    if not found:
         raise CheckpointError(
-            f"{path}: the checkpoint holds {name}; accepted are {', '.join(kinds)}"
+            f"{path}: no checkpoint there; a .ckpt file or a run folder with one is accepted"
         )
-    return kinds[name].from_checkpoint(path, map_location)
+    last = [p for p in found if p.name == "last.ckpt"]
+    return (last or found)[-1]
+
+
+def module_name(path: str | Path, kind: str) -> str:
+    """Name of the module in a checkpoint.
+
+    Args:
+        path: The file.
+        kind: What it should be, for the message: "generator", say.
+
+    Raises:
+        CheckpointError: The file is damaged, or missing.
+    """
+    with explained(path, f"{kind}'s"):
+        found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        return found.get(KEY, {}).get("model", f"no sntorch {kind}")
 
 
 def load_model(cls: type[Model], path: str | Path, map_location: str) -> Model:
-    """A trained model, ready to sample; nothing in the file is executed.
+    """A trained model in evaluation mode; nothing in the file is executed.
 
     Raises:
         CheckpointError: The file is damaged, missing, or belongs to another model.
     """
-    with _explained(path, cls.__name__):
+    with explained(path, cls.__name__):
         model = cls.load_from_checkpoint(path, map_location=map_location, weights_only=True)
     return model.eval()
 
 
 @contextmanager
-def _explained(path: str | Path, kind: str) -> Iterator[None]:
+def explained(path: str | Path, kind: str) -> Iterator[None]:
     """Turn whatever goes wrong with a checkpoint into a ``CheckpointError`` of one line."""
     try:
         yield
