@@ -55,14 +55,22 @@ def module_name(path: str | Path, kind: str) -> str:
         return found.get(KEY, {}).get("model", f"no sntorch {kind}")
 
 
-def load_model(cls: type[Model], path: str | Path, map_location: str) -> Model:
+def load_model(cls: type[Model], path: str | Path, map_location: str, **arguments: Any) -> Model:
     """A trained model in evaluation mode; nothing in the file is executed.
+
+    Args:
+        cls: Its class.
+        path: The file.
+        map_location: Device of its tensors.
+        **arguments: Of the class, where they are not Lightning's hyperparameters.
 
     Raises:
         CheckpointError: The file is damaged, missing, or belongs to another model.
     """
     with explained(path, cls.__name__):
-        model = cls.load_from_checkpoint(path, map_location=map_location, weights_only=True)
+        model = cls.load_from_checkpoint(
+            path, map_location=map_location, weights_only=True, **arguments
+        )
     return model.eval()
 
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from sntorch.bayesn.testing import DustPopulationContract
+from sntorch.classification.testing import ClassifierNetworkContract
 from sntorch.data.batch import LightCurveBatch
 from sntorch.generative.base import GenerativeModel
 from sntorch.generative.encoding import RowEncoding
@@ -35,6 +36,7 @@ from sntorch.simulation.testing import (
 
 __all__ = [
     "BatchedDensityContract",
+    "ClassifierNetworkContract",
     "CriticNetworkContract",
     "CutContract",
     "DistributionContract",

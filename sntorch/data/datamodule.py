@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import lightning as L
 import numpy as np
@@ -13,6 +15,7 @@ from sntorch.data.batch import LightCurveBatch
 from sntorch.data.datasets import BatchDataset, EpochSampler, balanced_weights
 from sntorch.data.filters import canonical
 from sntorch.data.light_curve import LightCurves
+from sntorch.data.splits import fold_split, given_split, read_split
 from sntorch.data.transforms import Transform
 from sntorch.errors import ConfigError, DataError
 
@@ -61,9 +64,16 @@ class LightCurveDataModule(L.LightningDataModule):
         batch_size: Objects a training batch.
         bands: Bands to keep, in this order; default: all that occur in the training sample.
         classes: Names of the classes; default: those that occur.
+        host: Columns of the light curves' ``meta`` to keep in ``LightCurveBatch.host``.
         split: Fractions of training, validation and test objects; a part that is given as a
             sample of its own must have the fraction 0.
-        seed: Seed of the split and of the order of training objects.
+        seed: Seed of the order of training objects, and of the split unless that has its own.
+        split_seed: Seed of the split.
+        split_file: A split of one's own in place of fractions, see ``splits.read_split``: a
+            path, or a mapping of its arguments.
+        fold: Cross-validation in place of fractions: which of ``n_folds`` is the test part; the
+            validation objects are the share ``split[1]`` of the others.
+        n_folds: Number of folds.
         stratify: Whether every class is split by these fractions.
         balance: Whether to draw training objects so that the classes are equally common.
         transform: Applied once to each part after reading (cuts, dereddening).
@@ -85,8 +95,13 @@ class LightCurveDataModule(L.LightningDataModule):
         batch_size: int = 64,
         bands: Sequence[str] | None = None,
         classes: Sequence[str] | None = None,
+        host: Sequence[str] = (),
         split: Sequence[float] = (0.8, 0.1, 0.1),
         seed: int = 0,
+        split_seed: int | None = None,
+        split_file: str | Path | Mapping[str, Any] | None = None,
+        fold: int | None = None,
+        n_folds: int = 5,
         stratify: bool = True,
         balance: bool = False,
         transform: Transform | None = None,
@@ -99,8 +114,13 @@ class LightCurveDataModule(L.LightningDataModule):
         self.batch_size = batch_size
         self.bands = None if bands is None else tuple(canonical([b])[b] for b in bands)
         self.classes = None if classes is None else tuple(classes)
+        self.host = tuple(host)
         self.split = tuple(split)
         self.seed = seed
+        self.split_seed = seed if split_seed is None else split_seed
+        self.split_file = split_file
+        self.fold = fold
+        self.n_folds = n_folds
         self.stratify = stratify
         self.balance = balance
         self.transform = transform
@@ -115,7 +135,7 @@ class LightCurveDataModule(L.LightningDataModule):
         if self._parts:
             return
         whole = self._load("train")
-        pieces = split_by_object(whole.label.numpy(), self.split, self.seed, self.stratify)
+        pieces = self._pieces(whole)
         parts = {
             name: whole[torch.from_numpy(piece)].trim()
             for name, piece in zip(("train", "val", "test"), pieces, strict=True)
@@ -161,11 +181,28 @@ class LightCurveDataModule(L.LightningDataModule):
         """The test batches."""
         return self.test_dataloader()
 
+    def _pieces(self, whole: LightCurveBatch) -> list[np.ndarray]:
+        """Indices of training, validation and test objects."""
+        label = whole.label.numpy()
+        if self.split_file is not None:
+            given = self.split_file
+            options = dict(given) if isinstance(given, Mapping) else {"path": given}
+            return given_split(whole.object_id, read_split(**options), str(options["path"]))
+        if self.fold is not None:
+            return fold_split(label, self.fold, self.n_folds, self.split[1], self.split_seed)
+        return split_by_object(label, self.split, self.split_seed, self.stratify)
+
+    def names(self) -> dict[str, list[str]]:
+        """Names of the objects of each part, for ``splits.write_split``."""
+        return {part: self._part(part).object_id for part in ("train", "val", "test")}
+
     def _check_split(self) -> None:
         if len(self.split) != 3:
             raise ConfigError(
                 f"split {self.split}: three fractions are accepted (train, validation, test)"
             )
+        if self.split_file is not None and self.fold is not None:
+            raise ConfigError("split_file and fold are two ways to split; give one of them")
         for name, fraction in zip(("val", "test"), self.split[1:], strict=True):
             if self.samples[name] is not None and fraction > 0:
                 raise ConfigError(
@@ -178,7 +215,7 @@ class LightCurveDataModule(L.LightningDataModule):
         if callable(sample) and not isinstance(sample, LightCurves | LightCurveBatch):
             sample = sample()
         if isinstance(sample, LightCurves):
-            sample = sample.to_batch(bands=self.bands, classes=self.classes)
+            sample = sample.to_batch(bands=self.bands, classes=self.classes, host=self.host)
         if not isinstance(sample, LightCurveBatch):
             raise DataError(
                 f"{name} sample: light curves or a batch are accepted, "

@@ -218,12 +218,17 @@ class LightCurves(Sequence[LightCurve]):
         return LightCurves((transform(lc) for lc in self._items), self.skipped)
 
     def to_batch(
-        self, bands: Sequence[str] | None = None, classes: Sequence[str] | None = None
+        self,
+        bands: Sequence[str] | None = None,
+        classes: Sequence[str] | None = None,
+        host: Sequence[str] = (),
     ) -> LightCurveBatch:
         """All objects as one padded batch; see ``LightCurveBatch.from_light_curves``."""
         from sntorch.data.batch import LightCurveBatch
 
-        return LightCurveBatch.from_light_curves(self._items, bands=bands, classes=classes)
+        return LightCurveBatch.from_light_curves(
+            self._items, bands=bands, classes=classes, host=host
+        )
 
     def write(self, path: str | Path, format: str | None = None) -> None:
         """Write all objects; the format is guessed from the name unless it is given."""

@@ -107,6 +107,7 @@ class SetTransformer(nn.Module):
         n_layers: Layers.
         n_heads: Attention heads.
         dropout: Share of a layer's changes left out while training.
+        causal: Whether a token sees only itself and the tokens before it.
     """
 
     def __init__(
@@ -118,8 +119,10 @@ class SetTransformer(nn.Module):
         n_layers: int = 3,
         n_heads: int = 2,
         dropout: float = 0.0,
+        causal: bool = False,
     ) -> None:
         super().__init__()
+        self.causal = causal
         self.enter = nn.Linear(n_inputs, width)
         self.vector = nn.Sequential(
             nn.Linear(n_vector, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU()
@@ -139,6 +142,11 @@ class SetTransformer(nn.Module):
         """
         # An object without tokens sees its padding: a softmax over nothing is not a number.
         seen = (mask | ~mask.any(1, keepdim=True))[:, None, None]
+        if self.causal:
+            n_tokens = mask.shape[1]
+            earlier = torch.ones(n_tokens, n_tokens, dtype=torch.bool, device=mask.device).tril()
+            # A masked token has to see something as well: itself.
+            seen = (seen & earlier) | torch.eye(n_tokens, dtype=torch.bool, device=mask.device)
         vector = self.vector(vector)
         x = self.enter(x)
         for layer in self.layers:

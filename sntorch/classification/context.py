@@ -1,0 +1,124 @@
+"""What is known of an object besides its photometry: redshift, host galaxy, extinction.
+
+Which of it a classifier may use is a choice that every score has to state (none, the host's
+photometric redshift, a spectroscopic one). Values are standardised by the training objects; what
+is unknown is said to be unknown by a flag, and is hidden from some training objects so that a
+classifier copes without.
+
+Letters in shapes: ``B`` objects, ``M`` numbers of context: two a column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from sntorch.data.batch import LightCurveBatch
+from sntorch.errors import ConfigError, DataError
+
+NAMED = ("redshift", "redshift_err", "mwebv")
+HOST = "host_"
+
+
+class Context(nn.Module):
+    """Encodes columns of a batch as numbers.
+
+    Args:
+        columns: Of ``redshift``, ``redshift_err``, ``mwebv``, and ``host_0``, ``host_1``, … for
+            the columns that the data module was told to keep (``data.host``).
+        required: Whether an object with none of the columns is refused.
+
+    Raises:
+        ConfigError: Another name.
+    """
+
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, columns: Sequence[str] = (), required: bool = False) -> None:
+        super().__init__()
+        for name in columns:
+            if name not in NAMED and not (
+                name.startswith(HOST) and name.removeprefix(HOST).isdigit()
+            ):
+                raise ConfigError(
+                    f"context column {name!r}: accepted are {', '.join(NAMED)}, {HOST}0, "
+                    f"{HOST}1, …"
+                )
+        self.columns = tuple(columns)
+        self.required = required
+        self.register_buffer("mean", torch.zeros(len(self.columns)))
+        self.register_buffer("spread", torch.ones(len(self.columns)))
+
+    @property
+    def n_outputs(self) -> int:
+        """Numbers M."""
+        return 2 * len(self.columns)
+
+    def fit(self, batch: LightCurveBatch) -> None:
+        """Mean and spread of what training objects have.
+
+        Raises:
+            DataError: A column that no training object has.
+        """
+        values = self._values(batch)
+        for i, name in enumerate(self.columns):
+            known = values[:, i][values[:, i].isfinite()]
+            if not len(known):
+                raise DataError(
+                    f"context column {name}: no training object has a value; leave it out of "
+                    "model.context, or keep the host's columns with data.host"
+                )
+            self.mean[i] = known.mean()
+            self.spread[i] = known.std(correction=0).clamp(min=1e-6)
+
+    def forward(self, batch: LightCurveBatch, hidden: Tensor | None = None) -> Tensor:
+        """Standardised values and flags of what is known, shape (B, M).
+
+        Args:
+            batch: The light curves.
+            hidden: True for objects of which nothing is to be told, shape (B,).
+
+        Raises:
+            DataError: An object with none of the columns, where they are required.
+        """
+        values = self._values(batch)
+        known = values.isfinite()
+        if self.required and self.columns and hidden is None:
+            self._require(batch, known)
+        if hidden is not None:
+            known = known & ~hidden[:, None]
+        scaled = (values - self.mean) / self.spread
+        return torch.cat([torch.where(known, scaled, 0.0), known.to(scaled.dtype)], dim=1)
+
+    def extra_repr(self) -> str:
+        """Show the columns."""
+        return ", ".join(self.columns) or "none"
+
+    def _values(self, batch: LightCurveBatch) -> Tensor:
+        found = [self._column(batch, name).float() for name in self.columns]
+        empty = torch.zeros(len(batch), 0, device=batch.device)
+        return torch.stack(found, dim=1) if found else empty
+
+    def _column(self, batch: LightCurveBatch, name: str) -> Tensor:
+        if name in NAMED:
+            return getattr(batch, name)
+        number = int(name.removeprefix(HOST))
+        if number >= batch.host.shape[1]:
+            raise DataError(
+                f"context column {name}: the light curves have {batch.host.shape[1]} host "
+                "columns; name them in data.host"
+            )
+        return batch.host[:, number]
+
+    def _require(self, batch: LightCurveBatch, known: Tensor) -> None:
+        lacking = (~known.any(1)).nonzero()[:, 0].tolist()
+        if lacking:
+            others = f" and {len(lacking) - 1} others" if len(lacking) > 1 else ""
+            raise DataError(
+                f"{batch.object_id[lacking[0]]}{others}: none of {', '.join(self.columns)} is "
+                "known, which this classifier needs; give them, or train with "
+                "model.context_required=false"
+            )

@@ -1,0 +1,327 @@
+"""Training of any classifier: one LightningModule, whatever the network.
+
+The network is built when the training objects are known: their bands and classes are what it is
+made for, and what a checkpoint brings along. What is kept for use is the average of the weights
+(``ema_decay``), not the epoch that happened to score best.
+
+Letters in shapes: ``B`` objects, ``C`` classes, ``S`` steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import lightning as L
+import numpy as np
+import torch
+from torch import Tensor
+
+from sntorch.building import build, plain
+from sntorch.checkpoints import KEY, explained, load_model
+from sntorch.classification.augmentation import Augmentation
+from sntorch.classification.base import ClassifierNetwork, StepNetwork
+from sntorch.classification.context import Context
+from sntorch.classification.losses import ClassLoss
+from sntorch.classification.schedules import rate_at
+from sntorch.classification.scores import quick_scores
+from sntorch.data.batch import LightCurveBatch
+from sntorch.errors import CheckpointError, ConfigError, DataError
+from sntorch.nn.ema import AveragedModel
+from sntorch.pretrained import load_pretrained, named, save_pretrained, training_sha256
+
+# Logging every step would cost as much as a small network.
+LOG_EVERY = 20
+
+
+class ClassifierModule(L.LightningModule):
+    """A network with its loss, augmentation and optimiser.
+
+    Args:
+        network: Config of a ``ClassifierNetwork``: ``_target_`` and its settings.
+        context: Columns that are known besides the photometry, see ``Context``.
+        context_dropout: Share of training objects of which the context is hidden.
+        context_required: Whether an object without any context is refused.
+        loss: Config of a ``ClassLoss``.
+        class_weights: Whether classes weigh equally in the loss, however common they are.
+        augment: Configs of ``Augmentation``s, applied to each training batch in this order.
+        learning_rate: Largest learning rate of AdamW.
+        weight_decay: Of AdamW.
+        schedule: ``one_cycle`` (up for a fifth of all steps, then down to nothing), ``cosine`` or
+            ``constant``.
+        ema_decay: Of the average of the weights; 0 keeps the weights themselves.
+        clip: Largest norm of a gradient.
+        seed: Of augmentation.
+
+    Raises:
+        ConfigError: A schedule that is not known, or a share outside [0, 1).
+    """
+
+    network: ClassifierNetwork
+    average: AveragedModel
+    iterations: Tensor
+
+    def __init__(
+        self,
+        network: Mapping[str, Any],
+        context: Sequence[str] = (),
+        context_dropout: float = 0.0,
+        context_required: bool = False,
+        loss: Mapping[str, Any] | None = None,
+        class_weights: bool = False,
+        augment: Sequence[Mapping[str, Any]] = (),
+        learning_rate: float = 2e-3,
+        weight_decay: float = 1e-2,
+        schedule: str = "one_cycle",
+        ema_decay: float = 0.995,
+        clip: float = 1.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if not 0 <= context_dropout < 1:
+            raise ConfigError(f"context_dropout={context_dropout}: 0 to below 1 is accepted")
+        rate_at(0.0, schedule)
+        self.config: dict[str, Any] = plain(
+            {
+                "network": network,
+                "context": list(context),
+                "context_dropout": context_dropout,
+                "context_required": context_required,
+                "loss": loss or {"_target_": "sntorch.classification.losses.CrossEntropy"},
+                "class_weights": class_weights,
+                "augment": list(augment),
+                "learning_rate": learning_rate,
+                "weight_decay": weight_decay,
+                "schedule": schedule,
+                "ema_decay": ema_decay,
+                "clip": clip,
+                "seed": seed,
+            }
+        )
+        self.context = Context(context, context_required)
+        self.augment = [build(config, Augmentation) for config in self.config["augment"]]
+        self.register_buffer("iterations", torch.zeros((), dtype=torch.int64))
+        self.bands: tuple[str, ...] = ()
+        self.classes: tuple[str, ...] = ()
+        self.zeropoint = 0.0
+        self.training_sha256 = ""
+        self.loss: ClassLoss
+        self._validated: list[tuple[Tensor, Tensor]] = []
+
+    # ---------------------------------------------------------------- building
+
+    def setup(self, stage: str) -> None:
+        """Build the network for the data module's training objects, unless that has been done."""
+        if not self.bands and stage == "fit":
+            data: Any = self.trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
+            self.fit_inputs(data.train_batch())
+
+    def fit_inputs(self, batch: LightCurveBatch) -> None:
+        """Build the network, and fit what precedes it, for all training objects.
+
+        Raises:
+            DataError: Fewer than two classes, or training objects without a class.
+        """
+        unknown = int((batch.label < 0).sum())
+        if unknown:
+            raise DataError(
+                f"{unknown} of {len(batch)} training objects have no class; leave them out "
+                "(data.transform), or say which class they are of"
+            )
+        if len(batch.classes) < 2:
+            raise DataError(
+                f"training objects of the classes {', '.join(batch.classes) or '(none)'}: "
+                "a classifier needs two or more"
+            )
+        self._build(batch.bands, batch.classes, batch.zeropoint)
+        self.network.fit_inputs(batch)
+        self.average.average.fit_inputs(batch)
+        self.context.fit(batch)
+        self.loss.fit(batch.label, self.config["class_weights"])
+        self.training_sha256 = training_sha256(batch)
+
+    def _build(self, bands: Sequence[str], classes: Sequence[str], zeropoint: float) -> None:
+        self.bands, self.classes = tuple(bands), tuple(classes)
+        self.zeropoint = zeropoint
+        self.network = build(
+            self.config["network"],
+            ClassifierNetwork,
+            bands=self.bands,
+            n_classes=len(self.classes),
+            n_context=self.context.n_outputs,
+        )
+        self.average = AveragedModel(self.network, self.config["ema_decay"])
+        self.loss = build(self.config["loss"], ClassLoss, classes=self.classes)
+
+    # ---------------------------------------------------------------- training
+
+    def training_step(self, batch: LightCurveBatch, batch_idx: int) -> Tensor:
+        """Loss of one batch."""
+        generator = torch.Generator().manual_seed(self._noise_seed())
+        for change in self.augment:
+            batch = change(batch, generator)
+        hidden = torch.rand(len(batch), generator=generator) < self.config["context_dropout"]
+        context = self.context(batch, hidden.to(batch.device))
+        loss = self._class_loss(batch, context)
+        more = self.network.auxiliary_loss(batch, context)
+        total = loss if more is None else loss + more
+        if not bool(total.isfinite()):
+            raise ConfigError(
+                f"training diverged after {int(self.iterations)} iterations (the loss is not "
+                f"finite); lower model.learning_rate, now {self.config['learning_rate']}"
+            )
+        if batch_idx % LOG_EVERY == 0:
+            self.log("train/loss", loss, batch_size=len(batch))
+        return total
+
+    def _class_loss(self, batch: LightCurveBatch, context: Tensor) -> Tensor:
+        if not isinstance(self.network, StepNetwork):
+            return self.loss(self.network(batch, context), batch.label)
+        steps = self.network.steps(batch, context)
+        labels = batch.label[:, None].expand(steps.mask.shape)
+        return self.loss(steps.logits[steps.mask], labels[steps.mask])
+
+    def _noise_seed(self) -> int:
+        words = (self.config["seed"], int(self.iterations), self.global_rank)
+        return int(np.random.SeedSequence(words).generate_state(1)[0])
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Keep a rare large gradient from undoing what was learnt."""
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config["clip"])
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """The average follows the weights."""
+        self.iterations += 1
+        self.average.update(self.network)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with the schedule, step by step over the whole training."""
+        optimizer = torch.optim.AdamW(
+            self.network.parameters(),
+            lr=self.config["learning_rate"],
+            weight_decay=self.config["weight_decay"],
+        )
+        total = max(int(self.trainer.estimated_stepping_batches), 1)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: rate_at(step / total, self.config["schedule"])
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    # -------------------------------------------------------------- validation
+
+    def validation_step(self, batch: LightCurveBatch, batch_idx: int) -> None:
+        """Keep the logits of held-out objects; they are scored when all are there."""
+        self._validated.append((self.logits(batch).cpu(), batch.label.cpu()))
+
+    def on_validation_epoch_end(self) -> None:
+        """Scores as ``val/…``."""
+        kept, self._validated = self._validated, []
+        if kept:
+            logits, label = (torch.cat(parts) for parts in zip(*kept, strict=True))
+            self.log_dict({f"val/{k}": v for k, v in quick_scores(logits, label).items()})
+
+    # --------------------------------------------------------------------- use
+
+    @torch.no_grad()
+    def logits(self, batch: LightCurveBatch) -> Tensor:
+        """Logits of whole curves by the averaged weights, shape (B, C)."""
+        self.check_bands(batch)
+        return self.average(batch, self.context(batch))
+
+    def check_bands(self, batch: LightCurveBatch) -> None:
+        """Refuse light curves that the network was not made for.
+
+        Raises:
+            ConfigError: It has not been trained.
+            DataError: Other bands, or another zero point.
+        """
+        if not self.bands:
+            raise ConfigError("this classifier has not been trained: fit it or load a checkpoint")
+        if batch.bands != self.bands or batch.zeropoint != self.zeropoint:
+            raise DataError(
+                f"light curves in {', '.join(batch.bands)} (zero point {batch.zeropoint}); this "
+                f"classifier knows {', '.join(self.bands)} (zero point {self.zeropoint}), in this "
+                "order"
+            )
+
+    def predict_step(self, batch: LightCurveBatch, batch_idx: int) -> Tensor:
+        """Class probabilities, shape (B, C)."""
+        return self.logits(batch).softmax(-1)
+
+    # -------------------------------------------------------------- checkpoints
+
+    def _description(self) -> dict[str, Any]:
+        return {
+            "model": type(self).__name__,
+            "arguments": self.config,
+            "bands": list(self.bands),
+            "classes": list(self.classes),
+            "zeropoint": self.zeropoint,
+            "training_sha256": self.training_sha256,
+        }
+
+    def _restore(self, found: Mapping[str, Any]) -> None:
+        self._build(found["bands"], found["classes"], found["zeropoint"])
+        self.training_sha256 = found["training_sha256"]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what is needed to rebuild the network."""
+        checkpoint[KEY] = self._description()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Rebuild the network for the bands and classes of the checkpoint."""
+        found = checkpoint.get(KEY, {})
+        if found.get("model") != type(self).__name__:
+            holds = found.get("model", "no sntorch classifier")
+            raise CheckpointError(f"the checkpoint holds {holds}, not {type(self).__name__}")
+        self._restore(found)
+
+    @classmethod
+    def from_checkpoint(cls, path: str | Path, map_location: str = "cpu") -> Self:
+        """A trained classifier from a checkpoint file, in evaluation mode.
+
+        Raises:
+            CheckpointError: The file is damaged, missing, or belongs to another model.
+        """
+        with explained(path, "classifier's"):
+            found = torch.load(path, map_location="cpu", weights_only=True)[KEY]
+            if found.get("model") != cls.__name__:
+                raise CheckpointError(f"the checkpoint holds {found.get('model')}, no classifier")
+            arguments = found["arguments"]
+        return load_model(cls, path, map_location, **arguments)
+
+    def save_pretrained(self, folder: str | Path, card: str | None = None) -> None:
+        """Write the trained classifier into a folder.
+
+        Args:
+            folder: New, empty, or the folder of another model.
+            card: A model card in Markdown.
+
+        Raises:
+            DataError: The folder holds something else, or cannot be written.
+        """
+        save_pretrained(
+            folder, {**named(type(self)), **self._description()}, self.state_dict(), card
+        )
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, map_location: str = "cpu") -> Self:
+        """The classifier in a folder, in evaluation mode.
+
+        Raises:
+            CheckpointError: A missing or damaged file, or the folder of another model.
+        """
+        config, tensors = load_pretrained(folder, map_location, cls)
+        try:
+            module = cls(**config["arguments"])
+            module._restore(config)
+            module.load_state_dict(tensors)
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise CheckpointError(
+                f"{folder}: incomplete ({str(error).splitlines()[0]})"
+            ) from error
+        return module.to(map_location).eval()
