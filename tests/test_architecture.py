@@ -16,13 +16,16 @@ MAY_IMPORT = {
     "atomic": {"errors"},
     "physics": {"errors", "atomic"},
     "data": {"errors", "atomic", "physics"},
+    "statistics": {"errors"},
+    "features": {"errors", "data"},
     "simulation": {"errors", "physics", "data", "plotting"},
     "nn": {"errors"},
     "inference": {"errors", "atomic"},
     "plotting": {"errors", "physics", "data"},
     "callbacks": {"errors", "physics", "data", "plotting", "nn", "generative"},
     **{
-        d: {"errors", "atomic", "physics", "data", "simulation", "nn", "inference"}
+        d: {"errors", "atomic", "physics", "data", "features", "statistics", "simulation"}
+        | {"nn", "inference"}
         for d in DOMAINS
     },
     "testing": {"errors", "physics", "data", "simulation", "nn", "inference", *DOMAINS},

@@ -21,7 +21,7 @@ from sntorch.generative.evaluate.distances import (
     ks_distance,
     wasserstein_distance,
 )
-from sntorch.generative.evaluate.features import impossible
+from sntorch.generative.evaluate.impossible import impossible
 from sntorch.generative.evaluate.memorisation import memorisation
 from sntorch.generative.evaluate.samples import Contest, Sample
 
