@@ -81,9 +81,9 @@ def _extremes(batch: LightCurveBatch, values: Tensor) -> tuple[Tensor, Tensor]:
 def _reordered(batch: LightCurveBatch, key: Tensor) -> LightCurveBatch:
     """Fluxes, errors and limits in the order of ``key`` within each band."""
     band = torch.where(batch.mask, batch.band, len(batch.bands))
-    place = band.argsort(1, stable=True)
-    by_key = key.expand(band.shape).argsort(1)
-    source = by_key.gather(1, band.gather(1, by_key).argsort(1, stable=True))
+    place = band.argsort(dim=1, stable=True)
+    by_key = key.expand(band.shape).argsort(dim=1)
+    source = by_key.gather(1, band.gather(1, by_key).argsort(dim=1, stable=True))
     names = ("flux", "flux_err", "upper_limit")
     moved = {}
     for name in names:
