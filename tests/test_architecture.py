@@ -18,6 +18,8 @@ MAY_IMPORT = {
     "atomic": {"errors"},
     "physics": {"errors", "atomic"},
     "data": {"errors", "atomic", "physics"},
+    "statistics": {"errors"},
+    "features": {"errors", "data"},
     "simulation": {"errors", "physics", "data", "plotting"},
     "nn": {"errors"},
     "inference": {"errors", "atomic"},
@@ -26,7 +28,10 @@ MAY_IMPORT = {
     "pretrained": {"errors", "atomic", "data"},
     "plotting": {"errors", "physics", "data"},
     "callbacks": {"errors", "physics", "data", "plotting", "nn", "generative"},
-    **{d: {"physics", "data", "simulation", "nn", "inference", *SHARED} for d in DOMAINS},
+    **{
+        d: {"physics", "data", "features", "statistics", "simulation", "nn", "inference", *SHARED}
+        for d in DOMAINS
+    },
     "testing": {"errors", "physics", "data", "simulation", "nn", "inference", *DOMAINS},
 }
 MAY_IMPORT["simulation"].discard("plotting")

@@ -10,8 +10,9 @@ from typing import Any
 from table import Row
 
 from sntorch.atomic import atomic_write
-from sntorch.generative.evaluate.paired import Estimate, difference, gap_closed, mean
 from sntorch.plotting.augmentation import augmentation_gain
+from sntorch.statistics.estimate import Estimate
+from sntorch.statistics.paired import difference, gap_closed, mean
 
 # Scores by arm, for each number of rare objects and repetition.
 Results = dict[int, list[dict[str, dict[str, float]]]]

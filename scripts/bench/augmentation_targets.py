@@ -19,8 +19,8 @@ from sntorch.data.light_curve import LightCurve
 from sntorch.data.magnitudes import offset
 from sntorch.data.taxonomy import default_taxonomy
 from sntorch.data.transforms import Deredden, PhaseRange
+from sntorch.features.summary import DETECTION_SNR
 from sntorch.generative.evaluate.augmentation import Benchmark
-from sntorch.generative.evaluate.features import DETECTION_SNR
 from sntorch.physics.cosmology import Cosmology
 
 SEED = 2000

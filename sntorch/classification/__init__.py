@@ -1,0 +1,1 @@
+"""Classifiers of light curves, and how well they do."""

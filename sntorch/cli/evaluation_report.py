@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import json
-from html import escape
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sntorch.atomic import atomic_write
+from sntorch.cli.html import document, pictures, png, table
 from sntorch.generative.evaluate.score_table import HEADINGS, rows, verdict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-STYLE = (
-    "body{font-family:sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem;color:#222}"
-    "table{border-collapse:collapse}td,th{padding:.25rem .8rem;text-align:right}"
-    "td:first-child,th:first-child{text-align:left}tr{border-bottom:1px solid #ddd}"
-    "img{max-width:100%;display:block;margin:.5rem 0 2rem}"
-)
 
 
 def summary(metrics: dict[str, Any]) -> str:
@@ -46,7 +37,7 @@ def write_report(
         figures: By name.
         title: What was evaluated.
     """
-    images = {name: _png(figure) for name, figure in figures.items()}
+    images = {name: png(figure) for name, figure in figures.items()}
     for name, image in images.items():
         with atomic_write(output / "figures" / f"{name}.png") as path:
             path.write_bytes(image)
@@ -64,28 +55,7 @@ def page(metrics: dict[str, Any], images: dict[str, bytes], title: str) -> str:
         images: PNG files by name.
         title: What was evaluated.
     """
-    head = "".join(f"<th>{escape(text)}</th>" for text in HEADINGS)
-    body = "\n".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row.cells()) + "</tr>"
-        for row in rows(metrics)
-    )
-    pictures = "\n".join(
-        f'<h2>{escape(name.replace("_", " "))}</h2>\n<img alt="{escape(name)}" '
-        f'src="data:image/png;base64,{base64.b64encode(image).decode()}">'
-        for name, image in images.items()
-    )
     counts = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in metrics["n"].items())
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        f"<h1>Generated light curves</h1>\n<p>{escape(title)}</p>\n"
-        f"<p>{escape(counts)} objects. {escape(verdict(metrics))}.</p>\n"
-        f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n"
-        f"{pictures}\n</body>\n</html>\n"
-    )
-
-
-def _png(figure: Figure) -> bytes:
-    file = BytesIO()
-    figure.savefig(file, format="png", dpi=110)
-    return file.getvalue()
+    paragraphs = (title, f"{counts} objects. {verdict(metrics)}.")
+    body = table(HEADINGS, [row.cells() for row in rows(metrics)]) + pictures(images)
+    return document("Generated light curves", title, paragraphs, body)

@@ -11,14 +11,14 @@ from toys import population
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.light_curve import LightCurve
 from sntorch.errors import DataError
+from sntorch.features.bazin import bazin
+from sntorch.features.bazin_fit import fit_bazin, shapes_of
 from sntorch.generative.baselines import (
     Bootstrap,
     GaussianProcessResampling,
     Jitter,
     ParametricPopulation,
 )
-from sntorch.generative.baselines.bazin import bazin
-from sntorch.generative.baselines.bazin_fit import fit_bazin, shapes_of
 from sntorch.generative.baselines.copula import GaussianCopula
 from sntorch.generative.baselines.matern import (
     WAVELENGTH_SCALE,

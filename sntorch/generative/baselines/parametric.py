@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sntorch.features.bazin import N_SHAPES, bazin
+from sntorch.features.bazin_fit import fit_bazin, shapes_of
 from sntorch.generative.baselines.base import Baseline
-from sntorch.generative.baselines.bazin import N_SHAPES, bazin
-from sntorch.generative.baselines.bazin_fit import fit_bazin, shapes_of
 from sntorch.generative.baselines.copula import GaussianCopula
 from sntorch.generative.baselines.epochs import draw_epochs
 from sntorch.generative.baselines.settings import check_settings

@@ -2,13 +2,9 @@
 classifiers, memorisation, and the floors of all of them.
 """
 
+from sntorch.features.summary import peak_magnitudes, summary_features
 from sntorch.generative.evaluate.distances import ks_distance, wasserstein_distance
-from sntorch.generative.evaluate.features import (
-    impossible,
-    impossible_counts,
-    peak_magnitudes,
-    summary_features,
-)
+from sntorch.generative.evaluate.impossible import impossible, impossible_counts
 from sntorch.generative.evaluate.memorisation import Memorisation, memorisation
 from sntorch.generative.evaluate.quick import quick_metrics
 from sntorch.generative.evaluate.raw_copies import nearest_light_curve

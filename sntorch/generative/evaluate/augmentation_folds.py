@@ -29,9 +29,9 @@ from sntorch.generative.evaluate.augmentation import (
     learned,
 )
 from sntorch.generative.evaluate.distances import Array
-from sntorch.generative.evaluate.paired import Estimate
 from sntorch.generative.evaluate.samples import Sample
 from sntorch.generative.noise import mix
+from sntorch.statistics.estimate import Estimate
 
 FEWEST = 2
 N_RESAMPLES = 1000

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from sntorch.data.batch import LightCurveBatch
+from sntorch.features.summary import band_series
 from sntorch.generative.evaluate.distances import Array
-from sntorch.generative.evaluate.features import band_series
 
 BIN_DAYS = 5.0
 FEWEST_POINTS = 20

@@ -8,8 +8,8 @@ import numpy as np
 
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.magnitudes import LN_PER_MAG
+from sntorch.features.summary import BandSeries, band_series
 from sntorch.generative.evaluate.distances import Array, ks_distance
-from sntorch.generative.evaluate.features import BandSeries, band_series
 
 FEWEST_IN_BIN = 10
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from sntorch.data.batch import LightCurveBatch
+from sntorch.features.summary import summary_features
 from sntorch.generative.evaluate.distances import ks_distance, wasserstein_distance
-from sntorch.generative.evaluate.features import impossible, summary_features
+from sntorch.generative.evaluate.impossible import impossible
 
 
 def quick_metrics(generated: LightCurveBatch, real: LightCurveBatch) -> dict[str, float]:

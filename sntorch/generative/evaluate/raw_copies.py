@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sntorch.data.batch import LightCurveBatch
+from sntorch.features.summary import BandSeries, band_series
 from sntorch.generative.evaluate.distances import Array
-from sntorch.generative.evaluate.features import BandSeries, band_series
 from sntorch.generative.evaluate.memorisation import compare_distances
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 
 from sntorch.data.batch import LightCurveBatch
 from sntorch.errors import DataError
@@ -21,9 +20,10 @@ from sntorch.generative.evaluate.distances import (
     ks_distance,
     wasserstein_distance,
 )
-from sntorch.generative.evaluate.features import impossible
+from sntorch.generative.evaluate.impossible import impossible
 from sntorch.generative.evaluate.memorisation import memorisation
 from sntorch.generative.evaluate.samples import Contest, Sample
+from sntorch.statistics.jsonable import jsonable
 
 KS_TARGET = 0.10
 FEWEST = 2
@@ -72,7 +72,7 @@ def evaluate_generator(
     scores = {
         name: _scores(contest, name, seed, n_resamples) for name in contest.train.real.features
     }
-    return _clean(_assemble(scores, contest) | compare(contest, seed, n_resamples, thorough))
+    return jsonable(_assemble(scores, contest) | compare(contest, seed, n_resamples, thorough))
 
 
 def _check_samples(samples: dict[str, LightCurveBatch]) -> None:
@@ -153,14 +153,3 @@ def _mean(scores: dict[str, dict[str, Any]], kind: str) -> float:
 def _average(scores: dict[str, dict[str, Any]], key: str) -> float:
     values = [score[key] for score in scores.values() if np.isfinite(score[key])]
     return float(np.mean(values)) if values else float("nan")
-
-
-def _clean(value: Any) -> Any:
-    """The same with None for NaN, which JSON does not have."""
-    if isinstance(value, dict):
-        return {key: _clean(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_clean(entry) for entry in value]
-    if isinstance(value, float | np.floating | torch.Tensor):
-        return float(value) if np.isfinite(float(value)) else None
-    return value

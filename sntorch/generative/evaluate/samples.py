@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from sntorch.data.batch import LightCurveBatch
+from sntorch.features.summary import summary_features
 from sntorch.generative.evaluate.distances import Array
-from sntorch.generative.evaluate.features import summary_features
 
 Features = dict[str, Array]
 

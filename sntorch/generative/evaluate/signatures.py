@@ -13,8 +13,8 @@ from __future__ import annotations
 import numpy as np
 
 from sntorch.data.batch import LightCurveBatch
+from sntorch.features.summary import BandSeries, band_series
 from sntorch.generative.evaluate.distances import Array
-from sntorch.generative.evaluate.features import BandSeries, band_series
 
 LEVELS = 3
 

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sntorch.features.summary import CADENCE_FEATURES
 from sntorch.generative.evaluate.distances import Array
-from sntorch.generative.evaluate.features import CADENCE_FEATURES
 from sntorch.generative.evaluate.samples import Features, Pair
 
 FOLDS = 5

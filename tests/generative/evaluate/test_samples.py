@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from toys import population
 
-from sntorch.generative.evaluate.features import summary_features
+from sntorch.features.summary import summary_features
 from sntorch.generative.evaluate.samples import Contest, Sample
 
 GENERATED, HELD_OUT, TRAIN, FRESH = (

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from toys import population
 
-from sntorch.generative.evaluate.features import CADENCE_FEATURES, summary_features
+from sntorch.features.summary import CADENCE_FEATURES, summary_features
 from sntorch.generative.evaluate.samples import Pair, Sample
 from sntorch.generative.evaluate.two_sample import (
     classifier_scores,

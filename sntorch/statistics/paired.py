@@ -9,26 +9,13 @@ needs a factor t(R - 1) sqrt(R / (R - 1)) / 1.96, which is 1.22 for ten.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sntorch.generative.evaluate.distances import Array
+from sntorch.statistics.estimate import Array, Estimate, interval
 
 N_RESAMPLES = 10_000
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number and its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
 def of_means(
@@ -46,8 +33,7 @@ def of_means(
     repetitions = values.shape[1]
     index = np.random.default_rng(seed).integers(repetitions, size=(n, repetitions))
     draws = statistic(*values[:, index].mean(-1))
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return Estimate(float(statistic(*values.mean(-1))), float(low), float(high))
+    return interval(float(statistic(*values.mean(-1))), draws)
 
 
 def mean(scores: ArrayLike) -> Estimate:

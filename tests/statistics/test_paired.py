@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sntorch.generative.evaluate.paired import difference, gap_closed, mean, of_means
+from sntorch.statistics.paired import difference, gap_closed, mean, of_means
 
 
 def test_intervals_of_a_mean_are_those_of_the_normal_law():

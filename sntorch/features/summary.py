@@ -105,35 +105,6 @@ def peak_magnitudes(batch: LightCurveBatch | LightCurveRows) -> dict[str, Array]
     return {band: s.at_peak(s.mag) for band, s in zip(bands, band_series(batch), strict=True)}
 
 
-def impossible(batch: LightCurveBatch | LightCurveRows) -> dict[str, float]:
-    """Shares of observations that no light curve may have: unsorted times, errors <= 0, NaN or
-    infinity.
-
-    Times are compared within each band, in the order in which they stand.
-    """
-    counts = impossible_counts(batch)
-    n_pairs, n_observations = counts.pop("pairs"), counts.pop("observations")
-    of = {"unsorted": n_pairs}
-    return {name: n / max(of.get(name, n_observations), 1) for name, n in counts.items()}
-
-
-def impossible_counts(batch: LightCurveBatch | LightCurveRows) -> dict[str, int]:
-    """Numbers of impossible observations, see ``impossible``; ``observations`` and ``pairs`` of
-    neighbouring ones in a band say of how many.
-    """
-    rows = batch.to_rows() if isinstance(batch, LightCurveBatch) else batch
-    mask = rows.mask
-    pairs = mask[:, 1:] & mask[:, :-1]
-    finite = rows.time.isfinite() & rows.flux.isfinite() & rows.flux_err.isfinite()
-    return {
-        "unsorted": int((pairs & (rows.time.diff(dim=1) < 0)).sum()),
-        "nonpositive_errors": int((mask & (rows.flux_err <= 0)).sum()),
-        "not_finite": int((mask & ~finite).sum()),
-        "observations": int(mask.sum()),
-        "pairs": int(pairs.sum()),
-    }
-
-
 def _pack(time: Array, flux: Array, err: Array, mask: Any, zeropoint: float) -> BandSeries:
     good = mask & (flux >= DETECTION_SNR * err) & (flux > 0)
     # Two empty columns at least, so that neighbours can be indexed.

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from sntorch.data.batch import LightCurveBatch
-from sntorch.generative.baselines.bazin import (
+from sntorch.features.bazin import (
     FALL,
     N_SHAPES,
     RATIO,
@@ -56,8 +56,49 @@ def shapes_of(coordinates: Tensor, n_bands: int) -> Tensor:
     return (parts @ contrasts(n_bands).T).mT
 
 
+@dataclass(frozen=True)
+class BazinPopulation:
+    """Normal distribution of the coordinates over objects.
+
+    Attributes:
+        mean: Shape (D,).
+        cov: Shape (D, D).
+        model_error: As ``fit_bazin`` takes it.
+    """
+
+    mean: Tensor
+    cov: Tensor
+    model_error: float
+
+    def fit(self, batch: LightCurveBatch) -> BazinFits:
+        """Fit other objects, in the bands of those that the population was learnt from.
+
+        An object without observations gets the population's mean and covariance.
+        """
+        if not batch.mask.shape[1]:
+            root = torch.linalg.cholesky(self.cov)
+            return BazinFits(self.mean.expand(len(batch), -1), root.expand(len(batch), -1, -1))
+        start = self.mean.expand(len(batch), -1)
+        problem = _Problem(batch, self.model_error)
+        mode, inverse = problem.solve(start, self.mean, torch.linalg.inv(self.cov), FIRST_STEPS)
+        return BazinFits(mode, torch.linalg.cholesky(inverse))
+
+
 def fit_bazin(batch: LightCurveBatch, model_error: float) -> BazinFits:
     """Fit the objects of a batch and their population.
+
+    Args:
+        batch: Objects with observations.
+        model_error: How far supernovae depart from the function, in units of the brightest flux
+            of an object in a band.
+    """
+    return fit_population(batch, model_error)[1]
+
+
+def fit_population(
+    batch: LightCurveBatch, model_error: float
+) -> tuple[BazinPopulation, BazinFits]:
+    """The population that objects come from, and their fits under it.
 
     Args:
         batch: Objects with observations.
@@ -74,7 +115,8 @@ def fit_bazin(batch: LightCurveBatch, model_error: float) -> BazinFits:
         mean = mode.mean(0)
         off = mode - mean
         cov = off.T @ off / len(mode) + inverse.mean(0)
-    return BazinFits(mode, torch.linalg.cholesky(inverse))
+    fits = BazinFits(mode, torch.linalg.cholesky(inverse))
+    return BazinPopulation(mean, cov, model_error), fits
 
 
 class _Problem:

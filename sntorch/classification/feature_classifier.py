@@ -1,0 +1,117 @@
+"""The baseline that every network has to beat: boosted trees on parametric features.
+
+In the manner of avocado (Boone 2019, AJ 158, 257) and Superphot+ (de Soto et al. 2024, ApJ 974,
+169): each light curve becomes a row of numbers, and gradient-boosted trees classify the rows, with
+classes weighted to equal sums. Deviations: features are Bazin fits and summaries instead of a
+Gaussian process's or another function's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sntorch.classification.parametric_features import Array, ParametricFeatures
+from sntorch.classification.predictions import Predictions
+from sntorch.data.batch import LightCurveBatch
+from sntorch.errors import ConfigError, DataError
+
+LEARNERS = ("lightgbm", "histogram")
+
+
+class FeatureClassifier:
+    """Boosted trees on parametric features.
+
+    Args:
+        redshift: ``none``, ``photo-z`` or ``spec-z``, see ``ParametricFeatures``.
+        learner: ``lightgbm``, or ``histogram``, scikit-learn's trees of the same kind.
+        seed: Of the trees.
+        n_trees: Number of trees.
+        learning_rate: What each tree adds.
+
+    Example:
+        >>> trees = FeatureClassifier(redshift="photo-z").fit(train)  # doctest: +SKIP
+        >>> trees.predict_proba(test)  # doctest: +SKIP
+
+    Raises:
+        ConfigError: Another use of redshift or learner, or LightGBM is not installed.
+    """
+
+    def __init__(
+        self,
+        redshift: str = "none",
+        learner: str = "lightgbm",
+        seed: int = 0,
+        n_trees: int = 300,
+        learning_rate: float = 0.05,
+    ) -> None:
+        self.features = ParametricFeatures(redshift, seed)
+        self.trees = _trees(learner, seed, n_trees, learning_rate)
+        self.classes: tuple[str, ...] = ()
+        self.known: list[str] = []
+
+    def fit(self, batch: LightCurveBatch) -> FeatureClassifier:
+        """Learn from labelled objects; returns itself.
+
+        Raises:
+            DataError: Objects of fewer than two classes.
+        """
+        batch = batch[(batch.label >= 0).nonzero()[:, 0]]
+        label = batch.label.cpu().numpy()
+        if len(np.unique(label)) < 2:
+            raise DataError("objects of two classes or more are needed to learn from")
+        self.classes = batch.classes
+        table = self.features.fit(batch)(batch)
+        # Binning warns of a column without a number.
+        self.known = [name for name, column in table.items() if np.isfinite(column).any()]
+        counts = np.bincount(label, minlength=len(self.classes))
+        weight = (len(label) / counts.clip(1) / (counts > 0).sum())[label]
+        self.trees.fit(self._matrix(table, len(batch)), label, sample_weight=weight)
+        return self
+
+    def predict_proba(self, batch: LightCurveBatch) -> Array:
+        """Probability of each class of the fit, shape (B, C); 0 for one that had no objects."""
+        found = self.trees.predict_proba(self._matrix(self.features(batch), len(batch)))
+        out = np.zeros((len(batch), len(self.classes)))
+        out[:, self.trees.classes_] = found
+        return out
+
+    def predict(self, batch: LightCurveBatch) -> Predictions:
+        """The probabilities with what the batch says of its objects."""
+        return Predictions.of(batch, self.predict_proba(batch), self.classes)
+
+    def _matrix(self, table: dict[str, Array], n: int) -> Array:
+        unknown = np.full(n, np.nan)
+        return np.stack([table.get(name, unknown) for name in self.known], axis=1)
+
+
+def _trees(learner: str, seed: int, n_trees: int, learning_rate: float) -> Any:
+    if learner not in LEARNERS:
+        raise ConfigError(f"learner={learner}: accepted are {', '.join(LEARNERS)}")
+    if learner == "histogram":
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        return HistGradientBoostingClassifier(
+            max_iter=n_trees, learning_rate=learning_rate, early_stopping=False, random_state=seed
+        )
+    try:
+        from lightgbm import LGBMClassifier
+    except ImportError as error:
+        raise ConfigError(
+            "learner=lightgbm: LightGBM is not installed (pip install 'sntorch[gbm]'); "
+            "learner=histogram does without"
+        ) from error
+    return LGBMClassifier(
+        n_estimators=n_trees,
+        learning_rate=learning_rate,
+        min_child_samples=10,
+        subsample=0.8,
+        subsample_freq=1,
+        colsample_bytree=0.5,
+        random_state=seed,
+        deterministic=True,
+        force_row_wise=True,
+        n_jobs=1,
+        verbose=-1,
+    )

@@ -1,0 +1,1 @@
+"""Numbers that summarise light curves: of the observations themselves, and of fits."""

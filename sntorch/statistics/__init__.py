@@ -1,0 +1,1 @@
+"""Intervals of numbers that were computed from a finite sample."""
