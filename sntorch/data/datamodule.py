@@ -78,6 +78,8 @@ class LightCurveDataModule(L.LightningDataModule):
         balance: Whether to draw training objects so that the classes are equally common.
         transform: Applied once to each part after reading (cuts, dereddening).
         augment: Applied to every training batch when it is served.
+        by_length: Whether training objects of similar length go into one batch, which saves
+            padding.
         drop_last: Whether an incomplete last training batch is left out.
         num_workers: Worker processes; 0 serves from the main process, the fastest for data in
             memory.
@@ -106,6 +108,7 @@ class LightCurveDataModule(L.LightningDataModule):
         balance: bool = False,
         transform: Transform | None = None,
         augment: Transform | None = None,
+        by_length: bool = False,
         drop_last: bool = False,
         num_workers: int = 0,
     ) -> None:
@@ -125,6 +128,7 @@ class LightCurveDataModule(L.LightningDataModule):
         self.balance = balance
         self.transform = transform
         self.augment = augment
+        self.by_length = by_length
         self.drop_last = drop_last
         self.num_workers = num_workers
         self._parts: dict[str, LightCurveBatch] = {}
@@ -165,7 +169,12 @@ class LightCurveDataModule(L.LightningDataModule):
         batch = self.train_batch()
         weights = balanced_weights(batch.label) if self.balance else None
         sampler = EpochSampler(
-            len(batch), self.batch_size, self.seed, drop_last=self.drop_last, weights=weights
+            len(batch),
+            self.batch_size,
+            self.seed,
+            drop_last=self.drop_last,
+            weights=weights,
+            lengths=batch.n_observations.numpy() if self.by_length else None,
         )
         return self._loader(BatchDataset(batch, self.augment), sampler)
 

@@ -54,7 +54,12 @@ class EpochSampler(DistributedSampler[list[int]]):
         drop_last: Whether to leave out an incomplete last batch (kept if it is the only one).
         weights: Draw with replacement with these weights, shape (n_objects,): class balancing.
         shared: Whether processes divide the objects; otherwise each goes through all of them.
+        lengths: Observations of each object, shape (n_objects,): where they are given, objects
+            of similar length go into one batch, which saves padding.
     """
+
+    # Batches among which objects are sorted by length: few enough that order stays random.
+    POOL = 8
 
     def __init__(
         self,
@@ -65,6 +70,7 @@ class EpochSampler(DistributedSampler[list[int]]):
         drop_last: bool = False,
         weights: np.ndarray | None = None,
         shared: bool = True,
+        lengths: np.ndarray | None = None,
     ) -> None:
         self.n_objects = n_objects
         self.batch_size = batch_size
@@ -73,6 +79,7 @@ class EpochSampler(DistributedSampler[list[int]]):
         self.drop_last = drop_last
         self.weights = None if weights is None else np.asarray(weights, float) / np.sum(weights)
         self.shared = shared
+        self.lengths = None if lengths is None else np.asarray(lengths)
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -88,8 +95,22 @@ class EpochSampler(DistributedSampler[list[int]]):
         rank, n_ranks = self._place()
         # Every process makes as many steps as the others, or the last would wait for ever.
         order = np.resize(self._order(), self._share() * n_ranks)[rank::n_ranks]
-        for i in range(len(self)):
-            yield order[i * self.batch_size : (i + 1) * self.batch_size].tolist()
+        starts = [i * self.batch_size for i in range(len(self))]
+        if self.lengths is not None:
+            order, starts = self._by_length(order, self.lengths, starts)
+        for start in starts:
+            yield order[start : start + self.batch_size].tolist()
+
+    def _by_length(
+        self, order: np.ndarray, lengths: np.ndarray, starts: list[int]
+    ) -> tuple[np.ndarray, list[int]]:
+        """Objects sorted by length within pools of batches, and the batches in another order."""
+        pool = self.POOL * self.batch_size
+        pieces = [order[i : i + pool] for i in range(0, len(order), pool)]
+        ordered = np.concatenate([piece[np.argsort(lengths[piece])] for piece in pieces])
+        if self.shuffle or self.weights is not None:
+            starts = np.random.default_rng([self.seed, self.epoch, 1]).permutation(starts).tolist()
+        return ordered, starts
 
     def _place(self) -> tuple[int, int]:
         """Number of this process, and how many share the objects."""

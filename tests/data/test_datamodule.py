@@ -154,3 +154,13 @@ def test_every_rank_sees_all_held_out_objects(monkeypatch):
 
 def test_lightning_does_not_wrap_the_sampler_again():
     assert isinstance(EpochSampler(3, 2), torch.utils.data.DistributedSampler)
+
+
+def test_objects_of_similar_length_share_a_batch():
+    lengths = np.random.default_rng(0).integers(5, 200, 500)
+    batches = list(EpochSampler(500, 20, seed=1, lengths=lengths))
+    assert sorted(i for batch in batches for i in batch) == list(range(500))
+    spans = [np.ptp(lengths[batch]) for batch in batches]
+    at_random = [np.ptp(lengths[batch]) for batch in EpochSampler(500, 20, seed=1)]
+    assert np.mean(spans) < 0.3 * np.mean(at_random)
+    assert batches == list(EpochSampler(500, 20, seed=1, lengths=lengths))

@@ -1,0 +1,156 @@
+"""Classifiers trained on one core and scored on objects they never saw, seed by seed.
+
+``--data des_mini``: SNe Ia against the rest on the split of SuperNNova's run, without redshifts,
+beside what SuperNNova itself reached on it. What is best is decided on the validation objects; the
+test objects are scored once. ``--data plasticc``: five folds by object, all 14 classes, with the
+host's photometric redshift. Logits of every seed and fold are stored when it is done, so the same
+command goes on where it was stopped, and ``--table`` prints what there is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import time
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from classification_data import N_FOLDS, des_mini_data, plasticc_data, until
+from classification_rows import ROWS
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from table import markdown
+
+from sntorch.atomic import atomic_write
+from sntorch.classification.module import ClassifierModule
+from sntorch.data.batch import LightCurveBatch
+from sntorch.data.datamodule import LightCurveDataModule
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = Path("outputs/bench_classification")
+# Days from the peak at which scores are taken.
+EPOCHS = {"-2": -2.0, "peak": 0.0, "all": 1e9}
+PREDICT_BATCH = 512
+TIMED = 4
+
+
+def built(name: str, *overrides: str) -> ClassifierModule:
+    """The untrained classifier of ``conf/model/classifier/<name>.yaml``."""
+    with initialize_config_dir(str(ROOT / "conf" / "model"), version_base="1.3"):
+        config = compose(f"classifier/{name}", overrides=[f"classifier.{o}" for o in overrides])
+        return instantiate(config.classifier, _convert_="all")
+
+
+def trained(
+    module: ClassifierModule, data: LightCurveDataModule, epochs: int
+) -> tuple[ClassifierModule, float]:
+    """The module after so many epochs, and the CPU seconds of the training."""
+    trainer = L.Trainer(
+        max_epochs=epochs,
+        accelerator="cpu",
+        logger=False,
+        limit_val_batches=0,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    data.setup()
+    started = time.process_time()
+    trainer.fit(module, data)
+    return module.eval(), time.process_time() - started
+
+
+def logits(module: ClassifierModule, batch: LightCurveBatch) -> torch.Tensor:
+    """Logits of all objects, in the order of their lengths for little padding, shape (B, C)."""
+    order = batch.n_observations.argsort()
+    parts = [module.logits(batch[piece].trim()) for piece in order.split(PREDICT_BATCH)]
+    found = torch.empty(len(batch), len(module.classes))
+    found[order] = torch.cat(parts).float()
+    return found
+
+
+def rate(module: ClassifierModule, batch: LightCurveBatch) -> float:
+    """Light curves a CPU second, from a batch of 512 to logits."""
+    chosen = batch[:PREDICT_BATCH].trim()
+    module.logits(chosen)
+    started = time.process_time()
+    for _ in range(TIMED):
+        module.logits(chosen)
+    return TIMED * len(chosen) / (time.process_time() - started)
+
+
+def scored(module: ClassifierModule, data: LightCurveDataModule) -> dict[str, np.ndarray]:
+    """Logits, labels and names of validation and test objects at every epoch."""
+    kept: dict[str, np.ndarray] = {"classes": np.array(module.classes)}
+    for part, batch in (("val", data.val_batch()), ("test", data.test_batch())):
+        for name, phase in EPOCHS.items():
+            seen = until(batch, phase)
+            kept[f"{part}_{name}_logits"] = logits(module, seen).numpy()
+            kept[f"{part}_{name}_label"] = seen.label.numpy()
+            kept[f"{part}_{name}_id"] = np.array(seen.object_id)
+    return kept
+
+
+def run(options: argparse.Namespace, seed: int, fold: int) -> None:
+    """Train and score one seed (and fold), unless that has been done."""
+    place = options.folder / options.data / options.name / f"seed{seed}_fold{fold}.npz"
+    if place.exists():
+        return
+    overrides = [f"seed={seed}", *options.set]
+    if options.data == "des_mini":
+        data = des_mini_data(seed, options.batch_size)
+    else:
+        data = plasticc_data(fold, seed, options.batch_size)
+        overrides.append("context=[host_0,host_1]")
+    L.seed_everything(seed, verbose=False)
+    module, seconds = trained(built(options.model, *overrides), data, options.epochs)
+    speed = rate(module, data.train_batch())
+    facts = {"cpu_seconds": seconds, "rate": speed, "epochs": options.epochs}
+    with atomic_write(place) as draft, draft.open("wb") as file:
+        np.savez(file, **scored(module, data), facts=json.dumps(facts))  # pyright: ignore[reportArgumentType]
+    print(place, facts, flush=True)
+
+
+def parsed() -> argparse.Namespace:
+    """The options."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="the version that make bench runs")
+    parser.add_argument("--json", type=Path, help="also write the rows to this file")
+    parser.add_argument("--data", choices=("des_mini", "plasticc"), default="des_mini")
+    parser.add_argument("--model", default="transformer", help="of conf/model/classifier")
+    parser.add_argument("--name", help="what to call it in the table; default: the model")
+    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="of the model")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--folder", type=Path, default=FOLDER)
+    parser.add_argument("--table", action="store_true", help="train nothing, print what there is")
+    options = parser.parse_args()
+    options.name = options.name or options.model
+    return options
+
+
+def main() -> None:
+    """Train what is asked for and print the table of all that there is."""
+    options = parsed()
+    torch.set_num_threads(1)
+    warnings.filterwarnings("ignore")
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    if not options.table and not options.quick:
+        for seed in options.seeds:
+            for fold in range(1 if options.data == "des_mini" else N_FOLDS):
+                run(options, seed, fold)
+    rows = list(ROWS[options.data](options.folder / options.data))
+    print(markdown(rows))
+    if options.json:
+        options.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
