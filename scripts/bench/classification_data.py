@@ -52,6 +52,7 @@ def des_mini_data(seed: int, batch_size: int = 128) -> LightCurveDataModule:
         split_file=SPLIT,
         seed=seed,
         batch_size=batch_size,
+        by_length=True,
         transform=GroupClasses({"Ia": ["Ia"], "not Ia": ["*"]}),
     )
     sizes = {part: len(names) for part, names in data.names().items()}
@@ -77,6 +78,7 @@ def plasticc_data(
         split_seed=0,
         seed=seed,
         batch_size=batch_size,
+        by_length=True,
     )
 
 

@@ -19,6 +19,8 @@ NO_BENCH = {
     "augmentation_folds.py",
     "augmentation_results.py",
     "augmentation_targets.py",
+    "classification_data.py",
+    "classification_rows.py",
     "run.py",
     "table.py",
     "gpu.py",

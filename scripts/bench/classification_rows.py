@@ -1,0 +1,276 @@
+"""Rows of the table of classifiers, from the logits that ``classification.py`` has stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from table import Row
+
+from sntorch.classification.calibration import Temperature
+from sntorch.classification.evaluate.intervals import differences
+from sntorch.classification.evaluate.likelihood import log_loss, plasticc_log_loss
+from sntorch.classification.evaluate.metrics import scores
+from sntorch.classification.evaluate.reliability import floor, top_label
+from sntorch.classification.predictions import Predictions
+
+PART = "classification"
+COMMAND = "python scripts/bench/classification.py"
+# What SuperNNova 3.0.51 reached on this split, one seed each: accuracy and AUC by epoch.
+SUPERNNOVA = {"-2": (0.812, 0.917), "peak": (0.827, 0.931), "all": (0.929, 0.984)}
+SUPERNNOVA_SECONDS = 295.0
+REPRODUCED = {
+    "supernnova": (0.929, 0.984),
+    "supernnova_variational": (0.943, 0.986),
+}
+TOLERANCE = 0.009
+BEST = {"-2": (0.84, 0.93), "peak": (0.86, 0.95), "all": (0.955, 0.990)}
+WHEN = {"-2": "two days before peak", "peak": "at peak", "all": "whole curve"}
+TREES = "lightgbm"
+LARGEST_ECE = 0.02
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What one seed and fold left.
+
+    Attributes:
+        values: Logits, labels and names by ``<part>_<epoch>_<what>``.
+        facts: ``cpu_seconds``, ``rate`` and ``epochs``.
+    """
+
+    values: dict[str, np.ndarray]
+    facts: dict[str, float]
+
+    @classmethod
+    def read(cls, path: Path) -> Stored:
+        """From a file of ``classification.py``."""
+        with np.load(path, allow_pickle=False) as file:
+            values = {name: file[name] for name in file.files}
+        return cls(values, json.loads(str(values.pop("facts"))))
+
+    def logits(self, part: str, epoch: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits and labels."""
+        keys = (f"{part}_{epoch}_{what}" for what in ("logits", "label"))
+        logits, label = (torch.from_numpy(self.values[key]) for key in keys)
+        return logits.double(), label
+
+    def predictions(
+        self, part: str, epoch: str, temperature: Temperature | None = None
+    ) -> Predictions:
+        """Probabilities, after a temperature where one is given."""
+        logits, label = self.logits(part, epoch)
+        scaled = logits if temperature is None else temperature(logits)
+        return Predictions(
+            self.values[f"{part}_{epoch}_id"].tolist(),
+            scaled.softmax(-1).detach().numpy(),
+            label.numpy(),
+            tuple(self.values["classes"].tolist()),
+        )
+
+
+def stored(folder: Path) -> dict[str, dict[int, list[Stored]]]:
+    """What there is, by model, then seed, then fold."""
+    found: dict[str, dict[int, list[Stored]]] = {}
+    for path in sorted(folder.glob("*/seed*_fold*.npz")):
+        seed = int(path.stem.split("_")[0].removeprefix("seed"))
+        found.setdefault(path.parent.name, {}).setdefault(seed, []).append(Stored.read(path))
+    return found
+
+
+def mean_of(predictions: Sequence[Predictions]) -> Predictions:
+    """A deep ensemble: the mean of the probabilities of the same objects."""
+    first = predictions[0]
+    if any(p.object_id != first.object_id for p in predictions):
+        raise ValueError("an ensemble is of the same objects in the same order")
+    mean = np.mean([p.probabilities for p in predictions], axis=0)
+    return Predictions(first.object_id, mean, first.label, first.classes)
+
+
+def _pair(predictions: Predictions) -> tuple[float, float]:
+    found = scores(predictions, "Ia", ("accuracy", "roc_auc"))
+    return found["accuracy"], found["roc_auc"]
+
+
+def _spread(values: Sequence[float]) -> str:
+    each = np.array(values)
+    if len(each) == 1:
+        return f"{each[0]:.3f}"
+    return f"{each.mean():.3f} ± {each.std(ddof=1):.3f}"
+
+
+def _judged(values: tuple[float, float], targets: tuple[float, float]) -> str:
+    return "yes" if all(v >= t for v, t in zip(values, targets, strict=True)) else "no"
+
+
+def des_mini_rows(folder: Path) -> Iterator[Row]:
+    """Every model over seeds, ensembles of them, and the one that validation chooses."""
+    found = stored(folder)
+    if not found:
+        yield Row(PART, "DES-mini, Ia against the rest, 5 seeds", "-", COMMAND, met="run")
+    loss: dict[str, float] = {}
+    for name, seeds in found.items():
+        runs = [folds[0] for folds in seeds.values()]
+        for part, epoch in (("val", "all"), ("test", "-2"), ("test", "peak"), ("test", "all")):
+            yield _over_seeds(name, runs, part, epoch)
+        yield _cost(name, runs)
+        loss[name] = float(np.mean([log_loss(r.predictions("val", "all")) for r in runs]))
+        if len(runs) > 1:
+            ensemble = f"mean of {len(runs)} {name}"
+            loss[ensemble] = log_loss(mean_of([r.predictions("val", "all") for r in runs]))
+    if loss:
+        yield from _chosen(found, min(loss, key=lambda name: loss[name]), loss)
+
+
+def _over_seeds(name: str, runs: Sequence[Stored], part: str, epoch: str) -> Row:
+    pairs = np.array([_pair(run.predictions(part, epoch)) for run in runs])
+    mean = (float(pairs[:, 0].mean()), float(pairs[:, 1].mean()))
+    target, met = "reported", "-"
+    if part == "test" and epoch == "all" and name in REPRODUCED:
+        targets = (REPRODUCED[name][0] - TOLERANCE, REPRODUCED[name][1] - TOLERANCE)
+        target, met = f">= {targets[0]:.3f}; {targets[1]:.3f}", _judged(mean, targets)
+    what = f"DES-mini, {name}, {WHEN[epoch]}, {part}: accuracy; AUC, {len(runs)} seed(s)"
+    theirs = "; ".join(f"{v:.3f}" for v in SUPERNNOVA[epoch])
+    measured = f"{_spread(pairs[:, 0].tolist())}; {_spread(pairs[:, 1].tolist())}"
+    return Row(PART, what, target, measured, f"SuperNNova {theirs}", "-", met)
+
+
+def _cost(name: str, runs: Sequence[Stored]) -> Row:
+    seconds = float(np.mean([run.facts["cpu_seconds"] for run in runs]))
+    speed = float(np.mean([run.facts["rate"] for run in runs]))
+    return Row(
+        PART,
+        f"DES-mini, {name}: CPU seconds of training; light curves a CPU second to logits",
+        "reported",
+        f"{seconds:.0f}; {speed:.0f}",
+        f"SuperNNova {SUPERNNOVA_SECONDS:.0f}",
+        f"{seconds / SUPERNNOVA_SECONDS:.2f}",
+    )
+
+
+def _chosen(
+    found: dict[str, dict[int, list[Stored]]], best: str, loss: dict[str, float]
+) -> Iterator[Row]:
+    """The model of the smallest validation loss, on the test objects."""
+    ranking = ", ".join(f"{k} {v:.3f}" for k, v in sorted(loss.items(), key=lambda i: i[1])[:4])
+    name = best.split(" ")[-1]
+    runs = [folds[0] for folds in found[name].values()]
+    for epoch, targets in BEST.items():
+        each = [run.predictions("test", epoch) for run in runs]
+        pairs = [_pair(mean_of(each))] if best != name else [_pair(p) for p in each]
+        mean = np.mean(pairs, axis=0)
+        measured = f"{mean[0]:.3f}; {mean[1]:.3f}"
+        what = f"DES-mini, chosen by validation loss ({best}), {WHEN[epoch]}: accuracy; AUC"
+        target = f">= {targets[0]}; {targets[1]}"
+        met = _judged((float(mean[0]), float(mean[1])), targets)
+        yield Row(PART, what, target, measured, f"validation losses: {ranking}", "-", met)
+
+
+def plasticc_rows(folder: Path) -> Iterator[Row]:
+    """Pooled out of fold: log-loss, AUC of SNe Ia, calibration; against boosted trees."""
+    found = {name: seeds for name, seeds in stored(folder).items() if _whole(seeds)}
+    if not found:
+        yield Row(PART, "PLAsTiCC, 5 folds", "-", f"{COMMAND} --data plasticc", met="run")
+        return
+    validation = {name: _validation_loss(seeds) for name, seeds in found.items()}
+    pooled = {name: _pooled(seeds, scaled=True) for name, seeds in found.items()}
+    for name, seeds in found.items():
+        yield from _plasticc_model(name, seeds, pooled[name], validation[name])
+    networks = {name: value for name, value in validation.items() if name != TREES}
+    if networks and TREES in found:
+        best = min(networks, key=lambda name: networks[name])
+        yield _against_trees(best, pooled[best], pooled[TREES])
+
+
+def _whole(seeds: dict[int, list[Stored]]) -> dict[int, list[Stored]]:
+    return {seed: folds for seed, folds in seeds.items() if len(folds) == 5}
+
+
+def _temperature(run: Stored) -> Temperature:
+    return Temperature().fit(*run.logits("val", "all"))
+
+
+def _validation_loss(seeds: dict[int, list[Stored]]) -> float:
+    """Flat-weighted log-loss of the validation objects, which the temperature has seen."""
+    losses = [
+        plasticc_log_loss(run.predictions("val", "all", _temperature(run)))
+        for folds in _whole(seeds).values()
+        for run in folds
+    ]
+    return float(np.mean(losses))
+
+
+def _pooled(seeds: dict[int, list[Stored]], scaled: bool) -> Predictions:
+    """Out-of-fold predictions of all objects, averaged over seeds."""
+    each = []
+    for folds in _whole(seeds).values():
+        parts = [
+            run.predictions("test", "all", _temperature(run) if scaled else None) for run in folds
+        ]
+        each.append(_joined(parts))
+    return mean_of(each)
+
+
+def _joined(parts: Sequence[Predictions]) -> Predictions:
+    names = [name for part in parts for name in part.object_id]
+    order = np.argsort(names)
+    return Predictions(
+        [names[i] for i in order],
+        np.concatenate([p.probabilities for p in parts])[order],
+        np.concatenate([p.label for p in parts])[order],
+        parts[0].classes,
+    )
+
+
+def _plasticc_model(
+    name: str, seeds: dict[int, list[Stored]], pooled: Predictions, validation: float
+) -> Iterator[Row]:
+    runs = [run for folds in _whole(seeds).values() for run in folds]
+    label = f"PLAsTiCC, {name}, out of fold, {len(_whole(seeds))} seed(s)"
+    found: dict[str, Any] = scores(pooled, "Ia", ("roc_auc", "accuracy", "balanced_accuracy"))
+    flat = plasticc_log_loss(pooled)
+    measured = (
+        f"{flat:.3f}; {found['roc_auc']:.3f}; {found['accuracy']:.3f}; "
+        f"{found['balanced_accuracy']:.3f}"
+    )
+    what = f"{label}: flat-weighted log-loss; Ia AUC; accuracy; balanced accuracy"
+    yield Row(PART, what, "reported", measured, f"validation log-loss {validation:.3f}")
+    before = top_label(_pooled(seeds, scaled=False)).ece
+    after = top_label(pooled).ece
+    yield Row(
+        PART,
+        f"{label}: ECE after temperature scaling, 15 equal-mass bins",
+        f"<= {LARGEST_ECE}",
+        f"{after:.4f}",
+        f"before {before:.4f}; of perfect calibration {floor(pooled):.4f}",
+        "-",
+        "yes" if after <= LARGEST_ECE else "no",
+    )
+    seconds = float(np.mean([run.facts["cpu_seconds"] for run in runs]))
+    yield Row(PART, f"{label}: CPU seconds of training a fold", "reported", f"{seconds:.0f}")
+
+
+def _against_trees(best: str, ours: Predictions, trees: Predictions) -> Row:
+    names = ("plasticc_log_loss", "roc_auc")
+    loss, area = (differences(ours, trees, "Ia", names)[name] for name in names)
+    return Row(
+        PART,
+        f"PLAsTiCC, {best} (smallest validation loss) - {TREES}: log-loss; Ia AUC, 95 % interval",
+        "< 0; > 0",
+        f"{loss.value:+.3f} [{loss.low:+.3f}, {loss.high:+.3f}]; "
+        f"{area.value:+.4f} [{area.low:+.4f}, {area.high:+.4f}]",
+        "-",
+        "-",
+        "yes" if loss.high < 0 < area.low else "no",
+    )
+
+
+ROWS: dict[str, Callable[[Path], Iterable[Row]]] = {
+    "des_mini": des_mini_rows,
+    "plasticc": plasticc_rows,
+}
