@@ -18,6 +18,8 @@ Letters in shapes: ``B`` objects, ``T`` padded observations, ``W`` wavelengths, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
@@ -32,7 +34,9 @@ from sntorch.nn.gaussian_process_fit import fit_scales
 from sntorch.physics.bandpasses import get_bandpass
 
 WAVELENGTHS = torch.linspace(3000, 10100, 32)
-TIMES = torch.linspace(-50, 130, 180)
+# The authors' grid has both ends on it, so a column is a little more than a day.
+DAYS, STEP = 180, 180 / 179
+TIMES = torch.linspace(-50, 130, DAYS)
 ERROR_FLOOR = 0.01
 TOLERANCE = 0.03
 # Grids of fewer points, and steps of more time scales than this, are not splined.
@@ -107,7 +111,6 @@ def _spline(knots: Tensor, x: Tensor) -> Tensor:
     return torch.from_numpy(CubicSpline(knots.cpu().numpy(), unit)(x.cpu().numpy())).to(x)
 
 
-@torch.no_grad()
 def heat_maps(
     batch: LightCurveBatch,
     wavelengths: Tensor = WAVELENGTHS,
@@ -135,13 +138,43 @@ def heat_maps(
     )
     # Objects of about one length together need the least padding.
     order = batch.n_observations.argsort(stable=True)
-    for index in order[batch.n_observations[order] > 0].split(CHUNK):
-        known = fit_processes(batch[index].trim(), dtype=dtype)
-        smooth = known.time_scale >= (coarse.shortest if coarse else torch.inf)
-        if coarse and bool(smooth.any()):
-            maps[index[smooth]] = coarse.refined(predict(known.pick(smooth), coarse.grid))
-        if not bool(smooth.all()):
-            maps[index[~smooth]] = predict(known.pick(~smooth), grid)
+    order = order[batch.n_observations[order] > 0]
+    parts = [order[start : start + CHUNK] for start in range(0, len(order), CHUNK)]
+
+    def make(index: Tensor) -> None:
+        with torch.no_grad():
+            maps[index] = _read_off(batch[index].trim(), grid, coarse)
+
+    _for_each(parts, make)
+    return maps
+
+
+def _for_each(parts: list[Tensor], make: Callable[[Tensor], None]) -> None:
+    """Call ``make`` of every part, on as many threads as PyTorch has.
+
+    Matrices of a light curve are too small to share one among threads.
+    """
+    threads = min(torch.get_num_threads(), len(parts))
+    if threads < 2 or parts[0].is_cuda:
+        for part in parts:
+            make(part)
+        return
+    # The setting is one of the thread that makes it.
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        list(pool.map(make, parts))
+
+
+def _read_off(batch: LightCurveBatch, grid: Points, coarse: CoarseGrid | None) -> Tensor:
+    """Images of a few objects, shape (B, 2, W, D); splined where the time scale allows it."""
+    known = fit_processes(batch, dtype=grid.phase.dtype)
+    if coarse is None:
+        return predict(known, grid)
+    smooth = known.time_scale >= coarse.shortest
+    maps = grid.phase.new_empty((len(batch), 2, len(grid.wave), len(grid.phase)))
+    if bool(smooth.any()):
+        maps[smooth] = coarse.refined(predict(known.pick(smooth), coarse.grid))
+    if not bool(smooth.all()):
+        maps[~smooth] = predict(known.pick(~smooth), grid)
     return maps
 
 

@@ -2,7 +2,7 @@
 
 Qu et al. (2021, AJ 162, 67, arXiv:2106.04370); early classification Qu & Sako (2022, AJ 163, 57,
 arXiv:2207.09440). The image is the mean and the standard deviation of a Gaussian process at 32
-wavelengths and 180 days, see ``heat_maps.py``, divided by the largest mean. Then, in the order of
+wavelengths and 180 days, see ``heat_maps.py``, divided by the largest. Then, in the order of
 the authors' code,
 
     [pad 1 day, convolve (all wavelengths x 3 days) with n filters, ELU,
@@ -12,9 +12,10 @@ once with n = 32, once with n = 16; flatten, dropout 0.5, append what is known b
 units, dropout 0.3, logits: 22,614 numbers for six classes, as there, among them 8 running moments.
 
 Deviations: logits of C classes also for two, where the code has one sigmoid; what is appended is
-the context (redshift and its error in the paper), encoded as for all networks; an image whose mean
-is nowhere positive is divided by its largest |mean|. Those of ``heat_maps.py`` come on top. The
-paper trains by Adam at 5e-5 in batches of 32 for 400 epochs; here that is the module's matter.
+the context (redshift and its error in the paper), encoded as for all networks; images are divided
+by their largest |mean|, not by their largest mean, which may be as good as zero. Those of
+``heat_maps.py`` come on top. The authors train by Adam at 5e-5 in batches of 32 for 400 epochs;
+here that is the module's matter.
 
 By default the image begins 50 days before ``t_ref``: as in the first paper the network is told the
 date of the peak. ``centre: trigger`` has it begin 20 days before the trigger, as in the second.
@@ -31,7 +32,7 @@ import torch
 from torch import Tensor, nn
 
 from sntorch.classification.base import ClassifierNetwork, appended
-from sntorch.classification.heat_maps import TIMES, WAVELENGTHS, heat_maps
+from sntorch.classification.heat_maps import DAYS, STEP, WAVELENGTHS, heat_maps
 from sntorch.classification.map_cache import MapCache
 from sntorch.data.batch import LightCurveBatch
 from sntorch.errors import ConfigError
@@ -55,7 +56,7 @@ class Scone(ClassifierNetwork):
         n_context: Numbers M of the context.
         centre: ``peak``, or ``trigger``: the first detection above 5 sigma that is a day or more
             after the first such detection.
-        days: Length of the image, a multiple of 4.
+        days: Columns of the image, 1.006 days each, a multiple of 4.
         cached_maps: How many images to keep for when the same light curve comes again, 46 kB each;
             0 where light curves are cut or changed at every epoch.
     """
@@ -66,7 +67,7 @@ class Scone(ClassifierNetwork):
         n_classes: int,
         n_context: int = 0,
         centre: str = "peak",
-        days: int = len(TIMES),
+        days: int = DAYS,
         cached_maps: int = 0,
     ) -> None:
         super().__init__(bands, n_classes, n_context)
@@ -75,9 +76,8 @@ class Scone(ClassifierNetwork):
         if days % 4 or days < 4:
             raise ConfigError(f"days={days}: a positive multiple of 4 is accepted")
         self.centre, self.cache = centre, MapCache(cached_maps)
-        # Whole days would be 179 for 180 columns: the authors' grid has both ends on it.
-        step = float(TIMES[1] - TIMES[0])
-        self.times = torch.arange(days) * step - BEFORE[centre]
+        first = -BEFORE[centre]
+        self.times = torch.linspace(first, first + (days - 1) * STEP, days)
         n = len(WAVELENGTHS)
         self.features = nn.Sequential(
             FullHeight(2, n), FullHeight(1, n), nn.MaxPool2d(2),
@@ -94,12 +94,12 @@ class Scone(ClassifierNetwork):
         return self.head(self.hidden(appended(features, context)))
 
     def images(self, batch: LightCurveBatch) -> Tensor:
-        """What the network sees, shape (B, 2, W, D): 1 at the largest mean flux."""
+        """What the network sees, shape (B, 2, W, D): 1 at the largest |mean|."""
         if self.centre == "trigger":
             batch = replace(batch, t_ref=trigger_time(batch))
         maps = self.cache.get(batch, lambda part: heat_maps(part, times=self.times))
-        top, size = maps[:, 0].amax((1, 2)), maps[:, 0].abs().amax((1, 2))
-        scale = torch.where(top > 0, top, torch.where(size > 0, size, 1.0))
+        size = maps[:, 0].abs().amax((1, 2))
+        scale = torch.where(size > 0, size, 1.0)
         return maps / scale[:, None, None, None]
 
 
@@ -136,7 +136,8 @@ def trigger_time(batch: LightCurveBatch) -> Tensor:
 
 def _first(time: Tensor, chosen: Tensor) -> Tensor:
     """Earliest of the chosen times, shape (B,); inf where there is none."""
-    return torch.where(chosen, time, torch.inf).amin(1)
+    latest = time.new_full((len(time), 1), torch.inf)
+    return torch.cat([torch.where(chosen, time, torch.inf), latest], 1).amin(1)
 
 
 def _as_keras(module: nn.Module) -> None:
