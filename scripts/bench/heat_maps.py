@@ -12,12 +12,14 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from table import Row, main
 
-from sntorch.classification.heat_maps import ERROR_FLOOR, TIMES, WAVELENGTHS, heat_maps
+from sntorch.classification.heat_maps import TIMES, WAVELENGTHS, heat_maps
+from sntorch.classification.processes import ERROR_FLOOR
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.io import read
 from sntorch.data.light_curve import LightCurve
@@ -103,30 +105,29 @@ def by_scikit_learn(batch: LightCurveBatch) -> Iterable[np.ndarray]:
     waves, days = np.meshgrid(WAVELENGTHS.numpy(), TIMES.numpy(), indexing="ij")
     grid = np.stack([days.ravel(), waves.ravel()], -1)
     for light_curve, t_ref in zip(batch.to_light_curves(), batch.t_ref.tolist(), strict=True):
-        yield np.stack(fitted(light_curve, t_ref).predict(grid, return_std=True)).reshape(
-            2, *waves.shape
-        )
+        mean, sigma = fitted(light_curve, t_ref).predict(grid, return_std=True)[:2]
+        yield np.stack([np.asarray(mean), np.asarray(sigma)]).reshape(2, *waves.shape)
 
 
-def fitted(light_curve: LightCurve, t_ref: float):
-    """The process of an object: scikit-learn has no fixed part of a length scale, so wavelengths
-    come in units of the process' own, and Matérn's lengths are held in a small interval.
+def fitted(light_curve: LightCurve, t_ref: float) -> Any:
+    """The process of an object. scikit-learn cannot fix one of several length scales, so that of
+    wavelengths is held in a tiny interval.
     """
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import ConstantKernel, Matern
 
     top = np.abs(light_curve.flux).max()
-    error = np.hypot(light_curve.flux_err, ERROR_FLOOR * top)
+    variance: Any = light_curve.flux_err**2 + (ERROR_FLOOR * top) ** 2
     snr = np.abs(light_curve.flux) / np.hypot(light_curve.flux_err, 0.01 * top)
     guess = (0.5 * np.abs(light_curve.flux[snr.argmax()])) ** 2
     wide = np.exp(2 * WIDEST_AMPLITUDE)
     fixed = (WAVELENGTH_SCALE * (1 - 1e-9), WAVELENGTH_SCALE * (1 + 1e-9))
-    kernel = ConstantKernel(guess, (guess / wide, guess * wide)) * Matern(
-        [FIRST_TIME_SCALE, WAVELENGTH_SCALE], [TIME_SCALES, fixed], nu=1.5
-    )
+    lengths: Any = [FIRST_TIME_SCALE, WAVELENGTH_SCALE]
+    shape = Matern(lengths, [TIME_SCALES, fixed], nu=1.5)  # pyright: ignore[reportArgumentType]
+    kernel = ConstantKernel(guess, (guess / wide, guess * wide)) * shape
     wave = np.array([get_bandpass(b).pivot_wavelength for b in light_curve.bands])
     seen = np.stack([light_curve.time - t_ref, wave[light_curve.band_index]], -1)
-    return GaussianProcessRegressor(kernel, alpha=error**2).fit(seen, light_curve.flux)
+    return GaussianProcessRegressor(kernel, alpha=variance).fit(seen, light_curve.flux)
 
 
 def distances(ours: torch.Tensor, other: np.ndarray) -> str:

@@ -8,14 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from sntorch.classification.heat_maps import (
-    ERROR_FLOOR,
-    TIMES,
-    WAVELENGTHS,
-    fit_processes,
-    heat_maps,
-    predict,
-)
+from sntorch.classification.heat_maps import TIMES, WAVELENGTHS, heat_maps
+from sntorch.classification.processes import ERROR_FLOOR, fit_processes, predict
 from sntorch.classification.testing import example_light_curves, poisoned
 from sntorch.nn.gaussian_process import WAVELENGTH_SCALE, Points
 from sntorch.nn.gaussian_process_fit import fit_scales

@@ -42,7 +42,7 @@ HIDDEN = 32
 # Days of the image before the date that it is centred on.
 BEFORE = {"peak": 50.0, "trigger": 20.0}
 # What Keras has where PyTorch has 1e-5 and 0.1.
-NORM = {"eps": 1e-3, "momentum": 0.01}
+NORM_EPS, NORM_MOMENTUM = 1e-3, 0.01
 
 
 class Scone(ClassifierNetwork):
@@ -114,7 +114,7 @@ class FullHeight(nn.Module):
     def __init__(self, n_channels: int, n_waves: int) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(n_channels, n_waves, (n_waves, 3), padding=(0, 1))
-        self.norm = nn.BatchNorm2d(1, **NORM)
+        self.norm = nn.BatchNorm2d(1, eps=NORM_EPS, momentum=NORM_MOMENTUM)
 
     def forward(self, image: Tensor) -> Tensor:
         """An image (B, channels, W, D) as one of one channel, (B, 1, W, D)."""
