@@ -15,15 +15,16 @@ from torch import Tensor
 
 from sntorch.generative.baselines.base import Baseline
 from sntorch.generative.baselines.epochs import draw_epochs
-from sntorch.generative.baselines.matern import Points, draw, fit_scales, posterior
 from sntorch.generative.baselines.redshifts import draw_move, require_redshifts
 from sntorch.generative.baselines.settings import check_settings
 from sntorch.generative.baselines.training_set import Drawn
 from sntorch.generative.baselines.turn import OBJECT, Turn
+from sntorch.nn.gaussian_process import Points, draw, posterior
+from sntorch.nn.gaussian_process_fit import fit_scales
 from sntorch.physics.bandpasses import get_bandpass
 
 # Objects fitted together: bounds the memory of their covariances.
-CHUNK = 256
+CHUNK = 32
 # Smallest error in units of the brightest flux: below it covariances are singular in float64.
 ERROR_FLOOR = 1e-4
 
