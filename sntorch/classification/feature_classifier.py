@@ -111,8 +111,9 @@ def _trees(learner: str, seed: int, n_trees: int, learning_rate: float) -> Any:
     if learner == "histogram":
         from sklearn.ensemble import HistGradientBoostingClassifier
 
+        options: dict[str, Any] = {"max_iter": n_trees, "early_stopping": False}
         return HistGradientBoostingClassifier(
-            max_iter=n_trees, learning_rate=learning_rate, early_stopping=False, random_state=seed
+            learning_rate=learning_rate, random_state=seed, **options
         )
     try:
         from lightgbm import LGBMClassifier
