@@ -8,10 +8,12 @@ Gaussian process's or another function's.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from sntorch.classification.early import WHOLE, Epoch
 from sntorch.classification.parametric_features import Array, ParametricFeatures
 from sntorch.classification.predictions import Predictions
 from sntorch.data.batch import LightCurveBatch
@@ -51,8 +53,13 @@ class FeatureClassifier:
         self.classes: tuple[str, ...] = ()
         self.known: list[str] = []
 
-    def fit(self, batch: LightCurveBatch) -> FeatureClassifier:
+    def fit(self, batch: LightCurveBatch, epochs: Sequence[Epoch] = (WHOLE,)) -> FeatureClassifier:
         """Learn from labelled objects; returns itself.
+
+        Args:
+            batch: The training objects, whole.
+            epochs: Trees learn from each object as it was known at each of these: those that saw
+                whole curves only know nothing of early ones.
 
         Raises:
             DataError: Objects of fewer than two classes.
@@ -62,12 +69,20 @@ class FeatureClassifier:
         if len(np.unique(label)) < 2:
             raise DataError("objects of two classes or more are needed to learn from")
         self.classes = batch.classes
-        table = self.features.fit(batch)(batch)
+        self.features.fit(batch)
+        cuts = [cut for epoch in epochs if len(cut := _observed(epoch.cut(batch)))]
+        found = [self.features(cut) for cut in cuts]
         # Binning warns of a column without a number.
-        self.known = [name for name, column in table.items() if np.isfinite(column).any()]
+        self.known = [
+            name
+            for name in dict.fromkeys(name for table in found for name in table)
+            if any(np.isfinite(table.get(name, np.nan)).any() for table in found)
+        ]
+        label = np.concatenate([cut.label.cpu().numpy() for cut in cuts])
         counts = np.bincount(label, minlength=len(self.classes))
         weight = (len(label) / counts.clip(1) / (counts > 0).sum())[label]
-        self.trees.fit(self._matrix(table, len(batch)), label, sample_weight=weight)
+        rows = [self._matrix(table, len(cut)) for table, cut in zip(found, cuts, strict=True)]
+        self.trees.fit(np.concatenate(rows), label, sample_weight=weight)
         return self
 
     def predict_proba(self, batch: LightCurveBatch) -> Array:
@@ -86,14 +101,19 @@ class FeatureClassifier:
         return np.stack([table.get(name, unknown) for name in self.known], axis=1)
 
 
+def _observed(batch: LightCurveBatch) -> LightCurveBatch:
+    return batch[batch.n_observations > 0]
+
+
 def _trees(learner: str, seed: int, n_trees: int, learning_rate: float) -> Any:
     if learner not in LEARNERS:
         raise ConfigError(f"learner={learner}: accepted are {', '.join(LEARNERS)}")
     if learner == "histogram":
         from sklearn.ensemble import HistGradientBoostingClassifier
 
+        options: dict[str, Any] = {"max_iter": n_trees, "early_stopping": False}
         return HistGradientBoostingClassifier(
-            max_iter=n_trees, learning_rate=learning_rate, early_stopping=False, random_state=seed
+            learning_rate=learning_rate, random_state=seed, **options
         )
     try:
         from lightgbm import LGBMClassifier

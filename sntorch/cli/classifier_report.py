@@ -77,7 +77,7 @@ def classifier_figures(
     positive, confusion = metrics["positive"], metrics["confusion"]
     models = {MODEL: by_epoch, **(others or {})}
     bins = {
-        name: tuple([row[k] for row in rows] for k in ("confidence", "frequency", "error"))
+        name: (_column(rows, "confidence"), _column(rows, "frequency"), _column(rows, "error"))
         for name, rows in metrics["calibration"]["bins"].items()
     }
     found = {name: curves(one[WHOLE], positive) for name, one in models.items()}
@@ -121,7 +121,7 @@ def _followed(metrics: dict[str, Any]) -> dict[str, Figure]:
         known = {day: n for day, n in counts.items() if n is not None}
         figures[f"since_{reference}"] = score_figure(_curves(lines), LABELS[reference], known)
     for name, rows in metrics["against"].items():
-        line = [{**row, "at": (row["low"] + row["high"]) / 2} for row in rows]
+        line = [{**row, "at": _middle(row["low"], row["high"])} for row in rows]
         figures[f"against_{name}"] = score_figure(_curves({MODEL: line}), LABELS[name])
     return figures
 
@@ -187,6 +187,15 @@ def _text(value: Any) -> str:
     if value is None:
         return "-"
     return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _column(rows: Sequence[dict[str, Any]], name: str) -> list[float]:
+    return [row[name] for row in rows]
+
+
+def _middle(low: float, high: float) -> float:
+    """Of a bin: in ratio where it is wide, which is how it is drawn."""
+    return (low * high) ** 0.5 if low > 0 and high > 3 * low else (low + high) / 2
 
 
 def _number(value: float | None) -> float:

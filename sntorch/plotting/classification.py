@@ -17,6 +17,10 @@ from sntorch.plotting.light_curves import COLORS, MARKERS, plot_light_curve
 # Place on the axis -> value, lower and upper end of its interval.
 Curve = Mapping[float, tuple[float, float, float]]
 PANEL = 3.4
+# Ranges of more than this factor get a logarithmic axis.
+WIDE = 30.0
+# Between two counts, in widths of the panel.
+LEAST_APART = 0.1
 
 
 def confusion_figure(matrix: ArrayLike, classes: Sequence[str], title: str = "") -> Figure:
@@ -190,15 +194,23 @@ def _history(
 def _draw(axes: Axes, curve: Curve, name: str, i: int) -> None:
     place = np.array(sorted(curve))
     value, low, high = np.array([curve[x] for x in place.tolist()]).T
-    style = {"color": COLORS[i % len(COLORS)], "label": name}
-    axes.plot(place, value, marker=MARKERS[i % len(MARKERS)], markersize=4, linewidth=1.2, **style)
-    axes.fill_between(place, low, high, color=style["color"], alpha=0.18, linewidth=0)
+    color, marker = COLORS[i % len(COLORS)], MARKERS[i % len(MARKERS)]
+    axes.plot(place, value, color=color, marker=marker, markersize=4, linewidth=1.2, label=name)
+    axes.fill_between(place, low, high, color=color, alpha=0.18, linewidth=0)
+    if place[0] > 0 and place[-1] > WIDE * place[0]:
+        axes.set_xscale("log")
 
 
 def _write(axes: Axes, counts: Mapping[float, float]) -> None:
-    for place, count in counts.items():
+    """Counts above the panel, those left out that would stand on the one before."""
+    apart = LEAST_APART * (max(counts) - min(counts))
+    last = -np.inf
+    for place in sorted(counts):
+        if place - last < apart:
+            continue
+        last = place
         axes.annotate(
-            f"{count:.3g}",
+            f"{counts[place]:.3g}",
             (place, 1.0),
             xycoords=("data", "axes fraction"),
             xytext=(0, 3),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from sntorch.classification.early import until
+from sntorch.classification.early import WHOLE, Epoch, until
 from sntorch.classification.evaluate.metrics import scores
 from sntorch.classification.feature_classifier import FeatureClassifier
 from sntorch.classification.parametric_features import ParametricFeatures
@@ -62,6 +62,17 @@ def test_shapes_that_differ_are_told_apart(trees):
     found = trees.predict(population(60, seed=1))
     assert scores(found, "fast")["accuracy"] > 0.9
     assert found.classes == ("fast", "slow")
+
+
+def test_trees_that_saw_early_curves_do_better_early(trees):
+    early = Epoch("trigger", 10.0)
+    taught = FeatureClassifier(learner="histogram", n_trees=20).fit(population(), [WHOLE, early])
+    test = early.cut(population(100, seed=4))
+    losses = [scores(t.predict(test), "fast")["log_loss"] for t in (taught, trees)]
+    assert losses[0] < losses[1]
+    nothing = Epoch("peak", -100.0)
+    again = FeatureClassifier(learner="histogram", n_trees=20).fit(population(), [WHOLE, nothing])
+    np.testing.assert_array_equal(again.predict_proba(test), trees.predict_proba(test))
 
 
 def test_lightgbm_does_as_well():

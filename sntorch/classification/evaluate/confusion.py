@@ -54,12 +54,11 @@ def majority(predictions: Predictions, counts: Index | None = None) -> Predictio
         predictions: The objects.
         counts: Objects of each class in the training set, shape (C,); default: those at hand.
     """
-    counts = predictions.counts if counts is None else np.asarray(counts)
-    if not counts.sum():
-        counts = np.ones(len(predictions.classes))
-    return replace(
-        predictions, probabilities=np.tile(counts / counts.sum(), (len(predictions), 1))
-    )
+    found = np.asarray(predictions.counts if counts is None else counts, dtype=np.float64)
+    if not found.sum():
+        found = np.ones(len(predictions.classes))
+    same = np.tile(found / found.sum(), (len(predictions), 1))
+    return replace(predictions, probabilities=same)
 
 
 def _mean(values: Array) -> float:

@@ -192,7 +192,7 @@ def _epochs(
 ) -> list[Row]:
     rows = []
     for reference in REFERENCES:
-        for one in against_epochs(by_epoch, reference, positive, **how):
+        for one in against_epochs(by_epoch, reference, positive, HEADLINE, **how):
             row = one.row()
             row.pop("high")
             rows.append({"reference": reference, "days": row.pop("low"), **row})
@@ -205,7 +205,10 @@ def _against(whole: Predictions, positive: str, how: dict[str, int]) -> dict[str
         for name in QUANTITIES
         if (values := getattr(whole, name)) is not None and np.isfinite(values).any()
     ]
-    return {name: [one.row() for one in against(whole, name, positive, **how)] for name in usable}
+    return {
+        name: [one.row() for one in against(whole, name, positive, HEADLINE, None, **how)]
+        for name in usable
+    }
 
 
 def _foreign(whole: Predictions, foreign: Mapping[str, Predictions]) -> dict[str, float]:
