@@ -1,4 +1,4 @@
-"""``sntorch evaluate``: score a trained generator on the objects that its run held out."""
+"""``sntorch evaluate``: score a trained model on the objects that its run held out."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sntorch.cli.entry import hydra_main
+from sntorch.cli.evaluate_classifier import evaluate_classifier_run
 from sntorch.cli.evaluation_report import summary, write_report
-from sntorch.errors import CheckpointError, ConfigError, DataError
+from sntorch.cli.training_data import training_data
+from sntorch.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from sntorch.data.batch import LightCurveBatch
-    from sntorch.data.datamodule import LightCurveDataModule
 
-TASKS = ("generator",)
+FILES = ("report.html", "metrics.json", "figures")
+TASKS = ("generator", "classifier")
 
 
 @hydra_main("evaluate")
@@ -24,9 +26,12 @@ def main(cfg: DictConfig) -> None:
     if cfg.task not in TASKS:
         raise ConfigError(f"task={cfg.task}: accepted is {', '.join(TASKS)}")
     output = Path(cfg.out)
-    metrics = evaluate(cfg, output)
-    print(summary(metrics))
-    for name in ("report.html", "metrics.json", "figures"):
+    if cfg.task == "classifier":
+        text, names = evaluate_classifier_run(cfg, output), (*FILES, "tables")
+    else:
+        text, names = summary(evaluate(cfg, output)), FILES
+    print(text)
+    for name in names:
         print(output / name)
 
 
@@ -67,70 +72,6 @@ def evaluate(cfg: DictConfig, output: Path) -> dict[str, Any]:
     figures |= diagnostic_figures(generated, held_out, cfg.seed)
     write_report(output, metrics, figures, str(checkpoint))
     return metrics
-
-
-def training_data(
-    checkpoint: Path, files: str | None = None, trust: bool = False
-) -> LightCurveDataModule:
-    """The data module of the run that wrote a checkpoint, with the same split by object.
-
-    Args:
-        checkpoint: File in ``<run>/checkpoints``.
-        files: Where the light curves are now, if not where the run read them.
-        trust: Whether the run's config may call anything, not only parts of sntorch.
-
-    Raises:
-        CheckpointError: The run's config is not beside the checkpoint, or names something
-            outside sntorch that is not trusted.
-    """
-    from hydra.utils import instantiate
-    from omegaconf import OmegaConf
-
-    from sntorch.cli.runs import run_folder
-
-    path = run_folder(checkpoint) / ".hydra" / "config.yaml"
-    if not path.is_file():
-        raise CheckpointError(f"{checkpoint}: the run's config {path} is missing")
-    config = OmegaConf.load(path)
-    if files:
-        OmegaConf.update(config, "files", files)
-    data = OmegaConf.select(config, "data")
-    if not trust:
-        _refuse_foreign_targets(OmegaConf.to_container(data, resolve=True), path)
-    return instantiate(data)
-
-
-def _refuse_foreign_targets(config: Any, path: Path) -> None:
-    """A run from elsewhere brings its config along, and Hydra calls whatever that names."""
-    if isinstance(config, list):
-        for entry in config:
-            _refuse_foreign_targets(entry, path)
-    elif isinstance(config, dict):
-        target = config.get("_target_")
-        if target is not None and not _is_ours(str(target)):
-            raise CheckpointError(
-                f"{path}: _target_ {target} is not a part of sntorch and is not called; "
-                "trust=true calls it, if the run is yours"
-            )
-        for entry in config.values():
-            _refuse_foreign_targets(entry, path)
-
-
-def _is_ours(target: str) -> bool:
-    """Whether a dotted name means something defined in sntorch.
-
-    The name alone does not tell: ``sntorch.cli.main.os.system`` begins with sntorch, too. The
-    command line's own modules are left out, for they load other configs.
-    """
-    from hydra.utils import get_object
-
-    if not target.startswith("sntorch."):
-        return False
-    try:
-        home = str(getattr(get_object(target), "__module__", ""))
-    except Exception as error:
-        raise ConfigError(f"_target_ {target}: not found ({error})") from error
-    return home.startswith("sntorch.") and not home.startswith("sntorch.cli.")
 
 
 def _generated(cfg: DictConfig, checkpoint: Path, held_out: LightCurveBatch) -> LightCurveBatch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sntorch.cli.evaluate import training_data
+from sntorch.cli.training_data import training_data
 from sntorch.data.datamodule import LightCurveDataModule
 from sntorch.errors import CheckpointError
 
@@ -40,7 +40,7 @@ def test_parts_of_sntorch_are_built(tmp_path):
         "${elsewhere}",
         "[{inner: ['${elsewhere}']}]",
         "{_target_: sntorch.cli.main.os.mkdir, path: TOUCHED}",
-        "{_target_: sntorch.cli.evaluate.training_data, checkpoint: a, trust: true}",
+        "{_target_: sntorch.cli.training_data.training_data, checkpoint: a, trust: true}",
     ],
 )
 def test_anything_else_is_not_called(tmp_path, place):

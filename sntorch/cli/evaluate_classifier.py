@@ -1,0 +1,149 @@
+"""``sntorch evaluate task=classifier``: a trained classifier on objects that its run held out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sntorch.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from omegaconf import DictConfig
+
+    from sntorch.classification.calibration import Temperature
+    from sntorch.classification.early import Epoch
+    from sntorch.classification.feature_classifier import FeatureClassifier
+    from sntorch.classification.module import ClassifierModule
+    from sntorch.classification.predictions import Predictions
+    from sntorch.data.batch import LightCurveBatch
+    from sntorch.data.datamodule import LightCurveDataModule
+
+BASELINES = ("none", "lightgbm", "histogram")
+BATCH = 512
+
+
+def evaluate_classifier_run(cfg: DictConfig, output: Path) -> str:
+    """Score a classifier beside boosted trees and the majority class; returns the summary.
+
+    Probabilities are those after a temperature that was fitted on the validation objects, where
+    there are any.
+
+    Args:
+        cfg: The composed ``evaluate`` config.
+        output: Folder for ``report.html``, ``metrics.json``, ``tables/`` and ``figures/``.
+
+    Raises:
+        ConfigError: A baseline or a class that there is not.
+        DataError: No test objects.
+    """
+    from sntorch.checkpoints import find_checkpoint
+    from sntorch.classification.module import ClassifierModule
+    from sntorch.cli.classifier_report import (
+        classifier_figures,
+        classifier_summary,
+        write_classifier_report,
+    )
+    from sntorch.cli.training_data import training_data
+
+    if cfg.baseline not in BASELINES:
+        raise ConfigError(f"baseline={cfg.baseline}: accepted are {', '.join(BASELINES)}")
+    checkpoint = find_checkpoint(cfg.ckpt)
+    module = ClassifierModule.from_checkpoint(checkpoint)
+    data = training_data(checkpoint, cfg.files, cfg.trust)
+    if not len(data.test_batch()):
+        raise DataError(
+            f"{checkpoint}: its run held out no test objects; set data.split and train"
+        )
+    metrics, by_epoch, others = _scored(cfg, module, data)
+    figures = classifier_figures(metrics, by_epoch, others)
+    write_classifier_report(output, metrics, figures, str(checkpoint))
+    return classifier_summary(metrics)
+
+
+def _scored(
+    cfg: DictConfig, module: ClassifierModule, data: LightCurveDataModule
+) -> tuple[dict[str, Any], dict[Epoch, Predictions], dict[str, dict[Epoch, Predictions]]]:
+    """Metrics, and the predictions by epoch that they are of: the classifier's, the others'."""
+    from sntorch.classification.early import EPOCHS, WHOLE
+    from sntorch.classification.evaluate.report import evaluate_classifier
+
+    epochs, held_out = (WHOLE, *EPOCHS), data.test_batch()
+    temperature = _temperature(module, data.val_batch())
+    by_epoch = {epoch: _predicted(module, temperature, epoch.cut(held_out)) for epoch in epochs}
+    others = _baselines(cfg, data, module.config["context"], epochs)
+    metrics = evaluate_classifier(
+        by_epoch,
+        _positive(cfg.positive, module.classes),
+        others,
+        _foreign(module, temperature, held_out, cfg.seed),
+        data.train_batch().label.bincount(minlength=len(module.classes)).numpy(),
+        redshift=", ".join(module.config["context"]) or "none",
+        n_resamples=cfg.bootstrap,
+        seed=cfg.seed,
+    )
+    metrics["temperature"] = float(temperature.temperature.detach())
+    return metrics, by_epoch, others
+
+
+def _temperature(module: ClassifierModule, validation: LightCurveBatch) -> Temperature:
+    """Fitted on the validation objects; one where there are none."""
+    from sntorch.classification.calibration import Temperature
+
+    temperature = Temperature()
+    if len(validation):
+        temperature.fit(logits(module, validation), validation.label)
+    return temperature
+
+
+def logits(module: ClassifierModule, batch: LightCurveBatch) -> Any:
+    """Logits of many objects, in pieces, shape (B, C)."""
+    import torch
+
+    pieces = torch.arange(len(batch)).split(BATCH)
+    return torch.cat([module.logits(batch[piece].trim()) for piece in pieces])
+
+
+def _predicted(
+    module: ClassifierModule, temperature: Temperature, batch: LightCurveBatch
+) -> Predictions:
+    from sntorch.classification.predictions import Predictions
+
+    scaled = temperature(logits(module, batch)).softmax(-1)
+    return Predictions.of(batch, scaled.detach().numpy(), module.classes)
+
+
+def _baselines(
+    cfg: DictConfig, data: LightCurveDataModule, context: Sequence[str], epochs: Sequence[Epoch]
+) -> dict[str, dict[Epoch, Predictions]]:
+    """Boosted trees on the same objects, told of the redshift what the classifier is told."""
+    from sntorch.classification.feature_classifier import FeatureClassifier
+
+    if cfg.baseline == "none":
+        return {}
+    redshift = "none"
+    if context:
+        redshift = "spec-z" if "redshift" in context else "photo-z"
+    trees: FeatureClassifier = FeatureClassifier(redshift, cfg.baseline, cfg.seed)
+    trees.fit(data.train_batch(), epochs=epochs if cfg.baseline_epochs else epochs[:1])
+    held_out = data.test_batch()
+    return {"boosted trees": {epoch: trees.predict(epoch.cut(held_out)) for epoch in epochs}}
+
+
+def _foreign(
+    module: ClassifierModule, temperature: Temperature, held_out: LightCurveBatch, seed: int
+) -> dict[str, Predictions]:
+    from sntorch.classification.evaluate.ood import FOREIGN
+
+    return {
+        name: _predicted(module, temperature, make(held_out, seed))
+        for name, make in FOREIGN.items()
+    }
+
+
+def _positive(asked: str | None, classes: Sequence[str]) -> str:
+    """The class that binary scores are of: the one asked for, SNe Ia, or the first."""
+    if asked is not None and asked not in classes:
+        raise ConfigError(f"positive={asked}: accepted are {', '.join(classes)}")
+    return asked or ("Ia" if "Ia" in classes else classes[0])
