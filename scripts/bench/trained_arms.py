@@ -10,6 +10,7 @@ explain.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +59,7 @@ class FineTuned:
 
     def pretrained(self, common: LightCurveBatch) -> Path:
         """The folder of the model of common objects, which is trained if need be."""
-        name = "_".join([self.config.replace("/", "_"), *self.overrides])
+        name = re.sub("[/=]", "_", "_".join([self.config, *self.overrides]))
         mark = f"{name}_{self.seconds[0]:.0f}s_{training_sha256(common)[:12]}"
         place = (self.folder / mark).resolve()
         if not place.exists():

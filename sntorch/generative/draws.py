@@ -19,14 +19,16 @@ from torch.nn.functional import pad
 from sntorch.data.rows import LightCurveRows
 from sntorch.generative.conditions import Conditions
 from sntorch.generative.encoding.base import observed
-from sntorch.generative.epochs import EpochPrior
+from sntorch.generative.epochs import N_SPLICING, EpochPrior
 from sntorch.generative.lengths import mask_from_counts
-from sntorch.generative.noise import balanced, mix, object_noise
+from sntorch.generative.noise import balanced, mix, object_noise, object_uniforms
 from sntorch.generative.requests import Request, TrainingObjects
 from sntorch.generative.sampling import chunks
 
 # Shift of the epochs, choice of them.
 N_CHOICES = 2
+# Names the stream of what decides a splice.
+SPLICING = 2
 
 
 @dataclass(frozen=True)
@@ -153,15 +155,15 @@ def _epochs(
     if request.generated or request.given is not None:
         days = None if request.generated else _padded(prior.days.cpu()[picked], request.n_steps)
         return days, mask_from_counts(counts, request.n_steps), t_ref
+    if request.counts is None:
+        noise = object_uniforms(mix(request.seed, SPLICING), index, N_SPLICING)
+        days, counts = request.cadences.spliced(picked, alike, noise)
+        mask = mask_from_counts(counts, request.n_steps)
+        return torch.where(mask, days[:, : request.n_steps], 0.0), mask, t_ref
     streams = (torch.Generator().manual_seed(mix(request.seed, i, 1)) for i in index.tolist())
-    partners = [own[:n] for own, n in zip(alike[0], alike[1].tolist(), strict=True)]
     epochs = [
-        request.cadences.spliced(member, near, stream)
-        if request.counts is None
-        else request.cadences.combined(member, count, stream)
-        for member, near, count, stream in zip(
-            picked.tolist(), partners, counts, streams, strict=True
-        )
+        request.cadences.combined(member, count, stream)
+        for member, count, stream in zip(picked.tolist(), counts, streams, strict=True)
     ]
     return *_stacked(epochs, request.n_steps), t_ref
 
