@@ -10,17 +10,20 @@ from itertools import chain, cycle
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from sntorch.errors import DataError
+from sntorch.generative.donors import Donors
 from sntorch.generative.splicing import Cadence, spliced
 
 # Days by which the second half of a spliced cadence may be moved, and pairs that are tried.
 LARGEST_SHIFT = 5.0
 TRIES = 8
-# Which part of its nights the first object gives; all or none of them would be a copy.
-SHARES = (0.25, 0.75)
-# Numbers that decide a splice: the partner and the share of each try.
-N_SPLICING = 2 * TRIES
+# Which part of its nights a cadence keeps, each time that it gets another end; with one cut, those
+# of thirty objects still lie near theirs.
+CUTS = ((0.2, 0.45), (0.55, 0.8))
+# Numbers that decide the splices: the partner and the share of each try.
+N_SPLICING = 2 * TRIES * len(CUTS)
 
 
 class EpochPrior(nn.Module):
@@ -55,9 +58,17 @@ class EpochPrior(nn.Module):
     def __len__(self) -> int:
         return len(self.counts)
 
-    def cadences(self) -> Cadences:
-        """The same, to make new ones from; on the CPU."""
-        return Cadences(self.days.cpu(), self.counts.cpu())
+    def cadences(self, donors: Donors | None = None) -> Cadences:
+        """The same, to make new ones from, and those of donors after them; on the CPU."""
+        days, counts = self.days.cpu(), self.counts.cpu()
+        if donors is None:
+            return Cadences(days, counts)
+        return Cadences(days, counts, (donors.days.cpu(), donors.counts.cpu()))
+
+
+def lengthened(days: Tensor, n_steps: int) -> Tensor:
+    """Days (N, L, F) padded with zeros, or cut, to a number of steps."""
+    return pad(days, (0, 0, 0, n_steps - days.shape[1]))
 
 
 class Cadences:
@@ -66,16 +77,28 @@ class Cadences:
     Args:
         days: As of ``EpochPrior``, on the CPU.
         counts: The same.
+        more: Days and counts of donors, which come after the training objects.
     """
 
-    def __init__(self, days: Tensor, counts: Tensor) -> None:
+    def __init__(
+        self, days: Tensor, counts: Tensor, more: tuple[Tensor, Tensor] | None = None
+    ) -> None:
         self.days, self.counts = days, counts
+        if more is not None:
+            n_steps = max(days.shape[1], more[0].shape[1])
+            days = torch.cat([lengthened(each, n_steps) for each in (days, more[0])])
+            counts = torch.cat([counts, more[1]])
         self.known = Cadence.of(days, counts)
+
+    def begun(self, members: Tensor, donors: Tensor) -> Tensor:
+        """Donors (B,) where they have as many observations as may be, else members (B,)."""
+        counts = self.known.counts
+        return torch.where(self._fits(counts[donors], counts[members]), donors, members)
 
     def spliced(
         self, members: Tensor, partners: tuple[Tensor, Tensor], noise: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """New cadences: the first nights of a training object and the last of another one.
+        """New cadences: the first nights of an object, then those of two others.
 
         A band never gets more or fewer observations than some training object has, and it has any
         where the first object has; an object of one night has nothing to splice. Where no partner
@@ -84,18 +107,31 @@ class Cadences:
         Args:
             members: The objects that begin, shape (B,).
             partners: Objects like each of them, shape (B, K), and how many count, shape (B,).
-            noise: Uniform numbers, which decide which of them ends it, and where, shape
+            noise: Uniform numbers, which decide which of them go on, and where, shape
                 (B, ``N_SPLICING``).
 
         Returns:
             Sorted days (B, L, F), and how many there are of each band, shape (B, F).
         """
-        own, (others, n_others) = self.known[members], partners
-        days, counts = own.days.clone(), own.counts.clone()
-        low, high = SHARES
-        left = (own.n_nights > 1).nonzero()[:, 0]
+        found = self.known[members]
+        for shares, own in zip(CUTS, noise.chunk(len(CUTS), dim=1), strict=True):
+            found = self._ended(found, partners, own, shares)
+        return found.days, found.counts
+
+    def _ended(
+        self,
+        begun: Cadence,
+        partners: tuple[Tensor, Tensor],
+        noise: Tensor,
+        shares: tuple[float, float],
+    ) -> Cadence:
+        """Cadences of B objects with the last nights of a partner each, where one fits."""
+        others, n_others = partners
+        days, counts = begun.days.clone(), begun.counts.clone()
+        low, high = shares
+        left = (begun.n_nights > 1).nonzero()[:, 0]
         for turn in noise.unflatten(1, (TRIES, 2)).unbind(1):
-            heads, (pick, share) = own[left], turn[left].unbind(1)
+            heads, (pick, share) = begun[left], turn[left].unbind(1)
             place = torch.minimum((pick * n_others[left]).long(), n_others[left] - 1)
             tails = self.known[others[left, place]]
             share = low + (high - low) * share
@@ -105,7 +141,7 @@ class Cadences:
             left = left[~found]
             if not len(left):
                 break
-        return days, counts
+        return Cadence.of(days, counts)
 
     def _fits(self, counts: Tensor, own: Tensor) -> Tensor:
         """Whether bands have as many observations (M, F) as may be, shape (M,)."""

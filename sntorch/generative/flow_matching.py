@@ -78,6 +78,7 @@ class FlowMatching(TrainedGenerator):
         seed: Seed of initial weights and training noise.
         n_validation: Light curves drawn for each validation.
         start_from: A trained flow to go on from: its checkpoint, run or folder.
+        borrow_epochs: Whether resampled epochs are then those of its training objects.
     """
 
     TRAINED = "networks", "average"
@@ -105,6 +106,7 @@ class FlowMatching(TrainedGenerator):
         seed: int = 0,
         n_validation: int = 1000,
         start_from: str | Path | None = None,
+        borrow_epochs: bool = True,
     ) -> None:
         super().__init__()
         self.config: dict[str, Any] = {
@@ -126,6 +128,7 @@ class FlowMatching(TrainedGenerator):
             "seed": int(seed),
             "n_validation": int(n_validation),
             "start_from": None if start_from is None else str(start_from),
+            "borrow_epochs": bool(borrow_epochs),
         }
         _check(self.config)
         self.save_hyperparameters(self.config)
@@ -267,7 +270,7 @@ class FlowMatching(TrainedGenerator):
             )
         asked = n, lengths, condition, cadence, seed, temperature
         shift = self.config["epoch_shift"]
-        request = check_request(self.objects, *asked, shift, usual="resampled")
+        request = check_request(self.objects, *asked, shift, "resampled", self.donors)
         n_steps, guidance = self.config["n_steps"], self.config["guidance"]
         return sample_flow(self.flow, self.average, request, n_steps, guidance, self.device)
 

@@ -3,7 +3,8 @@
 Whole cadences of training objects repeat: a generated object at the epochs of a training object
 lies near it whatever its photometry, and thirty objects have thirty cadences. The head of one and
 the tail of another, moved by a few days so that they meet in a night, have only real intervals
-between nights, and of N objects there are about N² times as many as nights.
+between nights, and of N objects there are about N² times as many as nights. What was spliced can
+be spliced again.
 
 Letters in shapes: ``M`` objects or pairs of them, ``L`` steps, ``F`` bands, ``K`` nights.
 """
