@@ -131,6 +131,8 @@ def parsed() -> argparse.Namespace:
     options.rare = options.rare or list(known)
     if not set(options.rare) <= set(known):
         parser.error(f"--rare {' '.join(options.rare)}: {options.target} has {', '.join(known)}")
+    if options.target == "osc" and (options.n or options.checkpoint or options.training_sets):
+        parser.error("--n, --checkpoint, --training-sets: osc leaves out each object in turn")
     return options
 
 
@@ -160,15 +162,21 @@ def main() -> None:
 def measured_lines(options: argparse.Namespace, repetitions: int) -> list[dict[str, str]]:
     """The lines of the table of a target."""
     if options.target == "osc":
-        return osc_lines(options.rare, BASELINES, repetitions, options.folder)
+        arms = {rare: (*BASELINES, *trained_arms(options, rare)) for rare in options.rare}
+        return osc_lines(arms, repetitions, options.folder)
     found: list[dict[str, str]] = []
     for target in targets(options):
         named = [checkpoint_arm(text) for text in options.checkpoint]
-        folder = options.folder / "pretrained"
-        named += [trained_arm(k, target.rare, folder, options.seconds) for k in options.train]
+        named += trained_arms(options, target.rare)
         numbers = options.n or target.numbers
         found += study(target, arms_with(named), numbers, repetitions, options.folder)
     return found
+
+
+def trained_arms(options: argparse.Namespace, rare: str) -> list[Arm]:
+    """The arms of ``--train`` for a rare class."""
+    settings = rare, options.folder / "pretrained", options.seconds, options.target == "osc"
+    return [trained_arm(name, *settings) for name in options.train]
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
 """The augmentation experiment on real SNe of rare types, each left out once.
 
 Ten or fewer objects of a type leave none for a test sample, so classifiers are scored on what was
-left out of their training (``sntorch.generative.evaluate.augmentation_folds``). Results describe
+left out of their training (``sntorch.generative.evaluate.augmentation_folds``). Common objects
+are left out too, so an arm that learns from them begins anew in each fold. Results describe
 these objects; with so few, intervals over objects are as wide as they are, and a type of which
 leaving one out leaves fewer objects than any generator takes is named and not run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,13 +31,13 @@ COLUMNS = ("target", "n", "arm", "AP", "against none", "against jitter")
 
 
 def osc_lines(
-    kinds: Sequence[str], arms: Sequence[Arm], repetitions: int, folder: Path
+    arms: Mapping[str, Sequence[Arm]], repetitions: int, folder: Path
 ) -> list[dict[str, str]]:
-    """The cells of ``COLUMNS`` for each of these types of ``OSC_RARE`` and each arm."""
+    """The cells of ``COLUMNS`` for each type of ``OSC_RARE`` that has arms, and each of these."""
     batch = open_supernova_catalog()
     sample = Sample.of(batch)
     found: list[dict[str, str]] = []
-    for rare in kinds:
+    for rare, own in arms.items():
         is_rare = (batch.label == batch.classes.index(rare)).numpy()
         if is_rare.sum() <= FEWEST:
             found.append(_not_run(rare, int(is_rare.sum())))
@@ -44,7 +45,7 @@ def osc_lines(
         parts = (sample.take(np.flatnonzero(part)) for part in (is_rare, ~is_rare))
         experiment = LeaveOut(*parts)
         place = folder / f"osc_{rare}"
-        found += _lines(rare, experiment, _scores(rare, experiment, arms, repetitions, place))
+        found += _lines(rare, experiment, _scores(rare, experiment, own, repetitions, place))
     return found
 
 

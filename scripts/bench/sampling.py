@@ -61,7 +61,7 @@ class Drawn:
 
 def draw(model: Any, n: int, seconds: float) -> Drawn:
     """Draw ``n`` light curves, or as many as the time allows: at least one part."""
-    # A GAN makes its own epochs, which it could get wrong; splicing those of others takes longer.
+    # A GAN makes its own epochs, which it could get wrong.
     asked: dict[str, Any] = {"cadence": GENERATED} if isinstance(model, LightCurveGAN) else {}
     model.sample(PART, seed=0, **asked)
     drawn = Drawn(0, 0.0, Counter())

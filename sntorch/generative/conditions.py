@@ -250,6 +250,17 @@ class Conditions(nn.Module):
         near = distance.topk(min(tenth, len(members)), dim=1, largest=False)
         return members[near.indices], near.values.isfinite().sum(1).clamp(min=1)
 
+    def nearest(self, numbers: Tensor, others: Tensor) -> Tensor:
+        """Which other objects, with numbers (N, P), are nearest to each of numbers (B, P): the
+        nearest tenth, shape (B, K), or all where there are no numbers.
+        """
+        if not self.number_names:
+            return torch.arange(len(others)).expand(len(numbers), -1)
+        ours, theirs = self.scaled(numbers), self.scaled(others)
+        distance = (ours[:, None] - theirs).square().sum(-1)
+        tenth = min(max(FEWEST_SIMILAR, len(others) // 10), len(others))
+        return distance.topk(tenth, dim=1, largest=False).indices
+
     def replaced(
         self, label: Tensor, numbers: Tensor, asked: Mapping[str, Tensor]
     ) -> tuple[Tensor, Tensor]:

@@ -50,3 +50,17 @@ class SmallSampleAugmentation(nn.Module):
         kept = mask & (torch.rand(mask.shape, device=days.device) >= self.dropout)
         kept = torch.where(kept.flatten(1).any(1)[:, None, None], kept, mask)
         return moved, value + shift / encoding.value_scale, kept
+
+
+def thinned(mask: Tensor, most: int) -> Tensor:
+    """The mask (B, L, F) with ``most`` observations an object at most, chosen at random.
+
+    Attention costs the square of the number of observations, and a flow over sets learns as well
+    from a part of them: photometry at given epochs does not ask at which others there is some.
+    """
+    flat = mask.flatten(1)
+    if int(flat.sum(1).max()) <= most:
+        return mask
+    order = torch.where(flat, torch.rand(flat.shape, device=mask.device), -1.0)
+    chosen = order.topk(most, dim=1).indices
+    return (flat & torch.zeros_like(flat).scatter(1, chosen, True)).view_as(mask)

@@ -19,14 +19,16 @@ from torch.nn.functional import pad
 from sntorch.data.rows import LightCurveRows
 from sntorch.generative.conditions import Conditions
 from sntorch.generative.encoding.base import observed
-from sntorch.generative.epochs import EpochPrior
+from sntorch.generative.epochs import N_SPLICING
 from sntorch.generative.lengths import mask_from_counts
-from sntorch.generative.noise import balanced, mix, object_noise
+from sntorch.generative.noise import balanced, mix, object_noise, object_uniforms
 from sntorch.generative.requests import Request, TrainingObjects
 from sntorch.generative.sampling import chunks
 
 # Shift of the epochs, choice of them.
 N_CHOICES = 2
+# Names the stream of what decides a splice.
+SPLICING = 2
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def draw_objects(
     objects, steps = object_noise(request.seed, index, *sizes)
     latent, choices = objects[:, :n_latent], objects[:, n_latent:]
     picked, alike, label, numbers = _properties(request, known.conditions, index, choices)
-    days, mask, t_ref = _epochs(request, known.epochs, index, picked, alike)
+    days, mask, t_ref = _epochs(request, known, index, picked, alike, numbers)
     shift = request.epoch_shift * choices[:, 0].double()
     return Draws(
         latent * request.temperature,
@@ -134,10 +136,11 @@ def _picked(alike: tuple[Tensor, Tensor], share: Tensor) -> Tensor:
 
 def _epochs(
     request: Request,
-    prior: EpochPrior,
+    known: TrainingObjects,
     index: Tensor,
     picked: Tensor,
     alike: tuple[Tensor, Tensor],
+    numbers: Tensor,
 ) -> tuple[Tensor | None, Tensor, Tensor]:
     """Phases, where they are imposed, the mask of the observations, and reference times.
 
@@ -145,6 +148,7 @@ def _epochs(
     those of similar training objects; of others than the properties, or both together would name
     an object that the networks have seen.
     """
+    prior = known.epochs
     if request.given is not None:
         prior, picked = request.given, index % len(request.given)
     t_ref, counts = prior.t_ref.cpu()[picked], prior.counts.cpu()[picked]
@@ -153,17 +157,31 @@ def _epochs(
     if request.generated or request.given is not None:
         days = None if request.generated else _padded(prior.days.cpu()[picked], request.n_steps)
         return days, mask_from_counts(counts, request.n_steps), t_ref
+    if request.counts is None:
+        noise = object_uniforms(mix(request.seed, SPLICING), index, 1 + N_SPLICING)
+        if request.donors is not None:
+            picked, alike = _borrowed(request, known, picked, numbers, noise[:, 0])
+        days, counts = request.cadences.spliced(picked, alike, noise[:, 1:])
+        mask = mask_from_counts(counts, request.n_steps)
+        return torch.where(mask, days[:, : request.n_steps], 0.0), mask, t_ref
     streams = (torch.Generator().manual_seed(mix(request.seed, i, 1)) for i in index.tolist())
-    partners = [own[:n] for own, n in zip(alike[0], alike[1].tolist(), strict=True)]
     epochs = [
-        request.cadences.spliced(member, near, stream)
-        if request.counts is None
-        else request.cadences.combined(member, count, stream)
-        for member, near, count, stream in zip(
-            picked.tolist(), partners, counts, streams, strict=True
-        )
+        request.cadences.combined(member, count, stream)
+        for member, count, stream in zip(picked.tolist(), counts, streams, strict=True)
     ]
     return *_stacked(epochs, request.n_steps), t_ref
+
+
+def _borrowed(
+    request: Request, known: TrainingObjects, picked: Tensor, numbers: Tensor, noise: Tensor
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """Who begins each cadence, shape (B,), and who may end it: donors with numbers like it."""
+    assert request.donors is not None
+    near = known.conditions.nearest(numbers, request.donors.numbers.cpu()) + len(known.epochs)
+    size = near.shape[1]
+    place = (noise * size).long().clamp(max=size - 1)
+    first = near.gather(1, place[:, None])[:, 0]
+    return request.cadences.begun(picked, first), (near, torch.full_like(picked, size))
 
 
 def _stacked(epochs: list[list[Tensor]], n_steps: int) -> tuple[Tensor, Tensor]:

@@ -10,15 +10,20 @@ from itertools import chain, cycle
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from sntorch.errors import DataError
+from sntorch.generative.donors import Donors
 from sntorch.generative.splicing import Cadence, spliced
 
 # Days by which the second half of a spliced cadence may be moved, and pairs that are tried.
 LARGEST_SHIFT = 5.0
 TRIES = 8
-# Which part of its nights the first object gives; all or none of them would be a copy.
-SHARES = (0.25, 0.75)
+# Which part of its nights a cadence keeps, each time that it gets another end; with one cut, those
+# of thirty objects still lie near theirs.
+CUTS = ((0.2, 0.45), (0.55, 0.8))
+# Numbers that decide the splices: the partner and the share of each try.
+N_SPLICING = 2 * TRIES * len(CUTS)
 
 
 class EpochPrior(nn.Module):
@@ -53,64 +58,96 @@ class EpochPrior(nn.Module):
     def __len__(self) -> int:
         return len(self.counts)
 
-    def cadences(self) -> Cadences:
-        """The same, to make new ones from; on the CPU."""
-        return Cadences(self.days.cpu(), self.counts.cpu())
+    def cadences(self, donors: Donors | None = None) -> Cadences:
+        """The same, to make new ones from, and those of donors after them; on the CPU."""
+        days, counts = self.days.cpu(), self.counts.cpu()
+        if donors is None:
+            return Cadences(days, counts)
+        return Cadences(days, counts, (donors.days.cpu(), donors.counts.cpu()))
+
+
+def lengthened(days: Tensor, n_steps: int) -> Tensor:
+    """Days (N, L, F) padded with zeros, or cut, to a number of steps."""
+    return pad(days, (0, 0, 0, n_steps - days.shape[1]))
 
 
 class Cadences:
     """The cadences of a training set, and new ones made from them.
 
-    What is derived of an object is kept, for a sample asks for each of them many times.
-
     Args:
         days: As of ``EpochPrior``, on the CPU.
         counts: The same.
+        more: Days and counts of donors, which come after the training objects.
     """
 
-    def __init__(self, days: Tensor, counts: Tensor) -> None:
+    def __init__(
+        self, days: Tensor, counts: Tensor, more: tuple[Tensor, Tensor] | None = None
+    ) -> None:
         self.days, self.counts = days, counts
-        self._low, self._high = counts.amin(0), counts.amax(0)
-        self._most = int(counts.sum(-1).max())
-        self._known: dict[int, Cadence] = {}
+        if more is not None:
+            n_steps = max(days.shape[1], more[0].shape[1])
+            days = torch.cat([lengthened(each, n_steps) for each in (days, more[0])])
+            counts = torch.cat([counts, more[1]])
+        self.known = Cadence.of(days, counts)
 
-    def of(self, member: int) -> Cadence:
-        """The cadence of a training object."""
-        if member not in self._known:
-            counts = self.counts[member].tolist()
-            bands = [self.days[member, :n, f] for f, n in enumerate(counts)]
-            self._known[member] = Cadence.of(bands)
-        return self._known[member]
+    def begun(self, members: Tensor, donors: Tensor) -> Tensor:
+        """Donors (B,) where they have as many observations as may be, else members (B,)."""
+        counts = self.known.counts
+        return torch.where(self._fits(counts[donors], counts[members]), donors, members)
 
-    def spliced(self, member: int, partners: Tensor, generator: torch.Generator) -> list[Tensor]:
-        """A new cadence: the first nights of a training object and the last of another one.
+    def spliced(
+        self, members: Tensor, partners: tuple[Tensor, Tensor], noise: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """New cadences: the first nights of an object, then those of two others.
 
         A band never gets more or fewer observations than some training object has, and it has any
         where the first object has; an object of one night has nothing to splice. Where no partner
         fits, the epochs are those of the object itself.
 
         Args:
-            member: The object that begins.
-            partners: Objects like it, shape (K,).
-            generator: Decides which of them ends it, and where.
+            members: The objects that begin, shape (B,).
+            partners: Objects like each of them, shape (B, K), and how many count, shape (B,).
+            noise: Uniform numbers, which decide which of them go on, and where, shape
+                (B, ``N_SPLICING``).
 
         Returns:
-            Sorted days of each band.
+            Sorted days (B, L, F), and how many there are of each band, shape (B, F).
         """
-        own, observed = self.of(member), self.counts[member] > 0
-        if len(own.nights) == 1:
-            return own.bands
-        for _ in range(TRIES):
-            place = int(torch.randint(len(partners), (), generator=generator))
-            share = float(torch.empty(()).uniform_(*SHARES, generator=generator))
-            found = spliced(own, self.of(int(partners[place])), share, LARGEST_SHIFT)
-            if found is None:
-                continue
-            counts = torch.tensor([len(days) for days in found])
-            fits = (counts >= self._low) & (counts <= self._high) & ((counts > 0) == observed)
-            if bool(fits.all()) and int(counts.sum()) <= self._most:
-                return found
-        return own.bands
+        found = self.known[members]
+        for shares, own in zip(CUTS, noise.chunk(len(CUTS), dim=1), strict=True):
+            found = self._ended(found, partners, own, shares)
+        return found.days, found.counts
+
+    def _ended(
+        self,
+        begun: Cadence,
+        partners: tuple[Tensor, Tensor],
+        noise: Tensor,
+        shares: tuple[float, float],
+    ) -> Cadence:
+        """Cadences of B objects with the last nights of a partner each, where one fits."""
+        others, n_others = partners
+        days, counts = begun.days.clone(), begun.counts.clone()
+        low, high = shares
+        left = (begun.n_nights > 1).nonzero()[:, 0]
+        for turn in noise.unflatten(1, (TRIES, 2)).unbind(1):
+            heads, (pick, share) = begun[left], turn[left].unbind(1)
+            place = torch.minimum((pick * n_others[left]).long(), n_others[left] - 1)
+            tails = self.known[others[left, place]]
+            share = low + (high - low) * share
+            made, numbers, found = spliced(heads, tails, share, LARGEST_SHIFT)
+            found &= self._fits(numbers, heads.counts)
+            days[left[found]], counts[left[found]] = made[found], numbers[found]
+            left = left[~found]
+            if not len(left):
+                break
+        return Cadence.of(days, counts)
+
+    def _fits(self, counts: Tensor, own: Tensor) -> Tensor:
+        """Whether bands have as many observations (M, F) as may be, shape (M,)."""
+        low, high, most = self.counts.amin(0), self.counts.amax(0), self.counts.sum(-1).max()
+        each = (counts >= low) & (counts <= high) & ((counts > 0) == (own > 0))
+        return each.all(-1) & (counts.sum(-1) <= most)
 
     def combined(self, member: int, counts: Tensor, generator: torch.Generator) -> list[Tensor]:
         """As many epochs as asked for, of one training object and, where it has too few, others.
@@ -139,7 +176,7 @@ class Cadences:
         for donor in donors:
             if not n:
                 break
-            own = self.of(donor).bands[band]
+            own = self.days[donor, : int(self.counts[donor, band]), band]
             chosen = torch.randperm(len(own), generator=generator)[:n]
             parts.append(own[chosen])
             n -= len(chosen)

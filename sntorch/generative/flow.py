@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from sntorch.data.batch import LightCurveBatch
 from sntorch.generative.conditions import Conditions
-from sntorch.generative.data_augmentation import SmallSampleAugmentation
+from sntorch.generative.data_augmentation import SmallSampleAugmentation, thinned
 from sntorch.generative.encoding import MagnitudeEncoding
 from sntorch.generative.encoding.base import phase_of, usable_objects, usable_rows
 from sntorch.generative.epochs import EpochPrior
@@ -163,7 +163,12 @@ class LightCurveFlow(nn.Module):
     # -------------------------------------------------------------------- loss
 
     def losses(
-        self, networks: Networks, known: Encoded, hidden: float, augment: bool
+        self,
+        networks: Networks,
+        known: Encoded,
+        hidden: float,
+        augment: bool,
+        most: int | None = None,
     ) -> dict[str, Tensor]:
         """Squared errors of the velocities, one number for each network.
 
@@ -172,13 +177,14 @@ class LightCurveFlow(nn.Module):
             known: Objects, at least one.
             hidden: Share of the conditions that are hidden.
             augment: Whether objects are changed as ``SmallSampleAugmentation`` says.
+            most: Observations of an object that are looked at; None for all.
         """
         days, value, mask, numbers = known.days, known.value, known.mask, known.numbers
         if augment:
             days, value, mask = self.augmentation(self.encoding, days, value, mask)
             numbers = self.conditions.blurred(numbers, self.augmentation.numbers)
         condition = self.conditions(*self.conditions.hide(known.label, numbers, hidden))
-        layout = TokenLayout.of(mask)
+        layout = TokenLayout.of(mask if most is None else thinned(mask, most))
         inputs = layout.gather(value).float(), layout.gather(known.error).float(), layout.mask
         losses = {
             PHOTOMETRY: self._photometry_loss(

@@ -73,9 +73,12 @@ class FlowMatching(TrainedGenerator):
         ema_decay: Decay of the networks' average.
         augment: Whether training objects are changed as ``SmallSampleAugmentation`` says; default:
             for fewer than 150 objects.
+        max_observations: Observations of an object that a training step looks at, others each
+            time; None for all. For samples in which a few objects have hundreds.
         seed: Seed of initial weights and training noise.
         n_validation: Light curves drawn for each validation.
         start_from: A trained flow to go on from: its checkpoint, run or folder.
+        borrow_epochs: Whether resampled epochs are then those of its training objects.
     """
 
     TRAINED = "networks", "average"
@@ -99,9 +102,11 @@ class FlowMatching(TrainedGenerator):
         gradient_clip: float = 1.0,
         ema_decay: float = 0.999,
         augment: bool | None = None,
+        max_observations: int | None = None,
         seed: int = 0,
         n_validation: int = 1000,
         start_from: str | Path | None = None,
+        borrow_epochs: bool = True,
     ) -> None:
         super().__init__()
         self.config: dict[str, Any] = {
@@ -119,9 +124,11 @@ class FlowMatching(TrainedGenerator):
             "gradient_clip": float(gradient_clip),
             "ema_decay": float(ema_decay),
             "augment": augment,
+            "max_observations": None if max_observations is None else int(max_observations),
             "seed": int(seed),
             "n_validation": int(n_validation),
             "start_from": None if start_from is None else str(start_from),
+            "borrow_epochs": bool(borrow_epochs),
         }
         _check(self.config)
         self.save_hyperparameters(self.config)
@@ -181,8 +188,8 @@ class FlowMatching(TrainedGenerator):
         if self.empty_on_any_rank(len(known)):
             return
         with seeded(self.device, *self.noise_words()):
-            hidden = self.config["condition_dropout"]
-            losses = self.flow.losses(self.networks, known, hidden, self.augments)
+            hidden, most = self.config["condition_dropout"], self.config["max_observations"]
+            losses = self.flow.losses(self.networks, known, hidden, self.augments, most)
         self._descend(torch.stack(list(losses.values())).sum())
         self.average.update(self.networks)
         self.iterations += 1
@@ -263,7 +270,7 @@ class FlowMatching(TrainedGenerator):
             )
         asked = n, lengths, condition, cadence, seed, temperature
         shift = self.config["epoch_shift"]
-        request = check_request(self.objects, *asked, shift, usual="resampled")
+        request = check_request(self.objects, *asked, shift, "resampled", self.donors)
         n_steps, guidance = self.config["n_steps"], self.config["guidance"]
         return sample_flow(self.flow, self.average, request, n_steps, guidance, self.device)
 
@@ -298,4 +305,7 @@ def _check(config: Mapping[str, Any]) -> None:
         raise ConfigError(f"schedule {config['schedule']!r}: {' or '.join(SCHEDULES)} is accepted")
     if config["n_steps"] < 1:
         raise ConfigError(f"n_steps={config['n_steps']}: 1 or more is accepted")
+    most = config["max_observations"]
+    if most is not None and most < 1:
+        raise ConfigError(f"max_observations={most}: 1 or more, or none, is accepted")
     check_share("condition_dropout", config["condition_dropout"])

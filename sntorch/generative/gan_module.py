@@ -97,6 +97,7 @@ class LightCurveGAN(TrainedGenerator):
         seed: Seed of initial weights and training noise.
         n_validation: Light curves drawn for each validation.
         start_from: A trained GAN to go on from: its checkpoint, run or folder.
+        borrow_epochs: Whether resampled epochs are then those of its training objects.
     """
 
     TRAINED = "generator", "critic", "average"
@@ -126,6 +127,7 @@ class LightCurveGAN(TrainedGenerator):
         seed: int = 0,
         n_validation: int = 1000,
         start_from: str | Path | None = None,
+        borrow_epochs: bool = True,
     ) -> None:
         super().__init__()
         self.config: dict[str, Any] = {
@@ -148,6 +150,7 @@ class LightCurveGAN(TrainedGenerator):
             "seed": int(seed),
             "n_validation": int(n_validation),
             "start_from": None if start_from is None else str(start_from),
+            "borrow_epochs": bool(borrow_epochs),
         }
         check_share("condition_dropout", self.config["condition_dropout"])
         _check_cadence(self.config["cadence"], self.config["real_cadence"])
@@ -359,7 +362,8 @@ class LightCurveGAN(TrainedGenerator):
             )
         asked = n, lengths, condition, cadence, seed, temperature
         shift = self.config["epoch_shift"]
-        request = check_request(self.objects, *asked, shift, usual=self.config["cadence"])
+        usual = self.config["cadence"]
+        request = check_request(self.objects, *asked, shift, usual, self.donors)
         sizes = self.generator.n_latent, self.generator.n_step_noise + len(self.bands)
         return sample_objects(
             request, self.objects, sizes, self.zeropoint, self.device, self._generate

@@ -69,6 +69,14 @@ def _block(
     return latent, torch.randn(n_steps, BLOCK, n_step_noise, generator=generator)
 
 
+def object_uniforms(seed: int, index: Tensor, n: int) -> Tensor:
+    """Uniform numbers of some objects, shape (B, n), which depend on nothing else, as above."""
+    blocks, member = (index // BLOCK).unique(return_inverse=True)
+    streams = (torch.Generator().manual_seed(mix(seed, block)) for block in blocks.tolist())
+    drawn = [torch.rand(BLOCK, n, generator=stream, dtype=torch.float64) for stream in streams]
+    return torch.stack(drawn)[member, index % BLOCK]
+
+
 def balanced(seed: int, index: Tensor, n: int) -> Tensor:
     """Draws from 0 … n - 1 for objects ``index`` (B,), such that each n in a row draw all.
 

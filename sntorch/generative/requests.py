@@ -17,6 +17,7 @@ from sntorch.data.batch import LightCurveBatch
 from sntorch.errors import ConfigError, SntorchWarning
 from sntorch.generative.base import Cadence, Seed, blank_batch
 from sntorch.generative.conditions import Conditions
+from sntorch.generative.donors import Donors
 from sntorch.generative.encoding.base import phase_of, usable_rows
 from sntorch.generative.epochs import Cadences, EpochPrior
 from sntorch.generative.lengths import asked_counts, mask_from_counts
@@ -66,7 +67,8 @@ class Request:
         seed: Seed of the draws.
         members: Training objects to be like.
         counts: Observations per band, shape (n, F), or None to take those of a training object.
-        cadences: Epochs of the training objects, to make new ones from.
+        cadences: Epochs of the training objects and of donors, to make new ones from.
+        donors: Other objects of the survey, whose epochs come after those in ``cadences``.
         given: Light curves whose epochs to use in turn, or None.
         generated: Whether the model makes the epochs.
         asked: Values of properties, shape (n,), by name.
@@ -81,6 +83,7 @@ class Request:
     members: Tensor
     counts: Tensor | None
     cadences: Cadences
+    donors: Donors | None
     given: EpochPrior | None
     generated: bool
     asked: Mapping[str, Tensor]
@@ -100,6 +103,7 @@ def check_request(
     temperature: float,
     epoch_shift: float,
     usual: str,
+    donors: Donors | None,
 ) -> Request:
     """What ``GenerativeModel.sample`` was asked for.
 
@@ -116,6 +120,7 @@ def check_request(
         temperature: Scale of the latent noise.
         epoch_shift: Standard deviation of the shift of resampled epochs, days.
         usual: "generated" or "resampled": what no ``cadence`` stands for.
+        donors: Other objects of the survey, to borrow epochs from.
 
     Raises:
         ConfigError: Something that cannot be had, or that contradicts something else.
@@ -133,7 +138,8 @@ def check_request(
         seed=seed_of(seed),
         members=known.conditions.members(condition or {}),
         counts=counts,
-        cadences=prior.cadences(),
+        cadences=prior.cadences(donors),
+        donors=donors,
         given=given,
         generated=generated,
         asked=asked,

@@ -16,6 +16,7 @@ from sntorch.data.batch import LightCurveBatch, concatenate
 from sntorch.data.rows import LightCurveRows
 from sntorch.errors import CheckpointError, ConfigError
 from sntorch.generative.base import Cadence, GenerativeModel, Seed
+from sntorch.generative.donors import Donors
 from sntorch.generative.evaluate.quick import quick_metrics
 from sntorch.generative.model_card import model_card
 from sntorch.generative.noise import mix
@@ -40,8 +41,8 @@ class TrainedGenerator(L.LightningModule, GenerativeModel):
 
     A subclass fits what precedes the networks and builds them (``_fit``), says what it knows of
     its training objects (``objects``), makes a training step, draws rows (``sample_rows``), and
-    rebuilds itself (``_rebuild``). Its ``config`` holds the settings: ``seed``, ``n_validation``
-    and ``start_from`` among them.
+    rebuilds itself (``_rebuild``). Its ``config`` holds the settings: ``seed``, ``n_validation``,
+    ``start_from`` and ``borrow_epochs`` among them.
 
     Attributes:
         TRAINED: Attributes with weights, which ``start_from`` takes over.
@@ -50,6 +51,7 @@ class TrainedGenerator(L.LightningModule, GenerativeModel):
         training_sha256: Of the training set.
         training_facts: What is told about the training set.
         started_sha256: Of the training set of the model that this one started from, if any.
+        donors: Objects of that training set, whose epochs generated objects may have.
     """
 
     TRAINED: ClassVar[tuple[str, ...]]
@@ -66,6 +68,7 @@ class TrainedGenerator(L.LightningModule, GenerativeModel):
         self.bands: tuple[str, ...] = ()
         self.training_sha256 = self.started_sha256 = ""
         self.training_facts: dict[str, Any] = {}
+        self.donors: Donors | None = None
         self._held_out: list[LightCurveBatch] = []
 
     def setup(self, stage: str) -> None:
@@ -95,6 +98,8 @@ class TrainedGenerator(L.LightningModule, GenerativeModel):
         self.training_sha256, self.training_facts = training_sha256(batch), facts(batch)
         if previous is not None:
             self.started_sha256 = previous.training_sha256
+            if self.config["borrow_epochs"]:
+                self.donors = Donors.of(previous.objects)
             self._take_over(previous)
 
     @abstractmethod
@@ -212,6 +217,7 @@ class TrainedGenerator(L.LightningModule, GenerativeModel):
 
     def _restore(self, found: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
         self._rebuild(found, state)
+        self.donors = Donors.from_state(state, "donors.")
         self.training_sha256 = found["training_sha256"]
         self.training_facts = found["training_facts"]
         self.started_sha256 = found["started_sha256"]

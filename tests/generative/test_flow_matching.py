@@ -184,6 +184,15 @@ def test_one_step_changes_every_parameter(learn_epochs):
     assert not [n for n, p in model.networks.named_parameters() if torch.equal(p, before[n])]
 
 
+def test_a_flow_learns_from_a_part_of_the_observations_and_draws_all():
+    model, shown = flow(max_observations=4), []
+    model.fit_encoding(population(40))
+    model.networks.register_forward_hook(lambda *a: shown.append(a[1][-2].sum(1).tolist()))
+    trainer(1).fit(model, served(population(40)))
+    assert {n for each in shown for n in each} == {4}
+    assert int(model.sample(40, seed=1).mask.sum(1).max()) > 4
+
+
 def test_validation_logs_the_loss_on_held_out_objects():
     model = flow(learn_epochs=True)
     trainer(1).fit(model, served(population(40, 1), held_out=population(40, 2)))
@@ -320,6 +329,7 @@ def test_requests_that_do_not_fit_are_refused_in_one_line(options, message):
         ({"schedule": "step"}, "constant or cosine"),
         ({"n_steps": 0}, "1 or more"),
         ({"condition_dropout": 1.0}, "below 1"),
+        ({"max_observations": 0}, "1 or more, or none"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings, message):

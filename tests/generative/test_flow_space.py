@@ -7,6 +7,7 @@ import torch
 from toys import flow, population
 
 from sntorch.errors import DataError
+from sntorch.generative.data_augmentation import thinned
 from sntorch.generative.epochs import EpochPrior
 from sntorch.generative.flow_space import EpochSpace, PhotometrySpace
 from sntorch.generative.tokens import TokenLayout
@@ -88,3 +89,12 @@ def test_augmentation_leaves_something_of_every_object():
     shift = (moved - known.days)[:, 0, 0]
     torch.testing.assert_close(moved, known.days + shift[:, None, None])
     assert bool(value.isfinite().all())
+
+
+def test_thinned_observations_are_some_of_those_that_there_are():
+    mask = torch.arange(9)[:, None] < torch.tensor([[9, 4], [2, 1], [0, 5]])[:, None]
+    torch.manual_seed(0)
+    found = [thinned(mask, 4) for _ in range(50)]
+    assert all(not bool((each & ~mask).any()) for each in found)
+    assert all(each.flatten(1).sum(1).tolist() == [4, 3, 4] for each in found)
+    assert torch.equal(torch.stack(found).any(0), mask)

@@ -84,7 +84,8 @@ def test_networks_and_codes_are_kept_and_objects_are_new(make, name, tmp_path):
 
 
 def test_without_a_step_the_old_networks_sample(make, tmp_path):
-    old, new = trained(make, tmp_path), make(start_from=tmp_path / "common.ckpt", seed=9)
+    start = {"start_from": tmp_path / "common.ckpt", "borrow_epochs": False}
+    old, new = trained(make, tmp_path), make(**start, seed=9)
     new.fit_encoding(common())
     ours, theirs = new.sample(20, seed=3), old.sample(20, seed=3)
     assert torch.equal(ours.flux, theirs.flux)
@@ -149,3 +150,44 @@ def test_other_models_and_networks_are_refused(tmp_path):
         recurrent(critic=wide, **start).fit_encoding(rare())
     with pytest.raises(CheckpointError, match="no checkpoint there"):
         recurrent(start_from=tmp_path / "nowhere", **CONDITIONS).fit_encoding(rare())
+
+
+# --------------------------------------------------------------- borrowed epochs
+
+
+def gaps(batch: LightCurveBatch) -> set[float]:
+    """Intervals between observations of a band, in seconds: those of nobody else."""
+    found: set[float] = set()
+    for lc in batch.to_light_curves():
+        for k in range(len(lc.bands)):
+            days = torch.as_tensor(lc.time[lc.band_index == k])
+            found |= {round(86400 * float(gap)) for gap in days.diff()}
+    return found
+
+
+def test_epochs_are_those_of_the_common_objects(make, tmp_path):
+    trained(make, tmp_path)
+    start = {"start_from": tmp_path / "folder"}
+    theirs, ours = gaps(common()), gaps(rare())
+    for borrow in (True, False):
+        model = make(**start, borrow_epochs=borrow)
+        model.fit_encoding(rare())
+        drawn = model.sample(60, condition={"type": "Ib"}, cadence="resampled", seed=1)
+        found = gaps(drawn)
+        right, wrong = (theirs, ours) if borrow else (ours, theirs)
+        # Where bands do not share their nights, a splice makes an interval of its own.
+        assert len(found & right) > 0.5 * len(found)
+        assert len(found & wrong) < 0.2 * len(found)
+        assert int(drawn.mask.sum(1).max()) <= int(rare().mask.sum(1).max())
+
+
+def test_borrowed_epochs_are_kept_and_one_object_is_the_same_among_more(make, tmp_path):
+    trained(make, tmp_path)
+    new = make(start_from=tmp_path / "folder")
+    new.fit_encoding(rare())
+    new.save_pretrained(tmp_path / "rare")
+    again = Generator.from_pretrained(tmp_path / "rare")
+    many, few = new.sample(150, seed=4), again.sample(9, seed=4)
+    width = few.time.shape[1]
+    assert torch.equal(few.time, many.time[:9, :width])
+    assert torch.equal(few.flux, many.flux[:9, :width])
