@@ -44,8 +44,17 @@ class CollectSwag(Callback):
             raise ConfigError("SWAG begins after a share of the epochs: set trainer.max_epochs")
         module.keep_swag(self.rank)
 
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Collect when it is time."""
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Collect after the last batch of an epoch, when it is time."""
         module: Any = pl_module
-        if trainer.current_epoch >= self.start * (trainer.max_epochs or 0):
+        # Not at the epoch's end, where another callback may already have saved the checkpoint.
+        late = trainer.current_epoch >= self.start * (trainer.max_epochs or 0)
+        if late and trainer.is_last_batch:
             module.swag.collect(module.network)

@@ -18,7 +18,7 @@ from sntorch.classification.early import REFERENCES, until
 from sntorch.classification.module import ClassifierModule
 from sntorch.classification.preparation import Preparation
 from sntorch.classification.probabilities import by_object, probability_table
-from sntorch.classification.uncertainty import SAMPLERS, sampled_logits
+from sntorch.classification.uncertainty import WAYS, sampled_logits
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.light_curve import LightCurve
 from sntorch.errors import CheckpointError, ConfigError
@@ -92,7 +92,7 @@ class Classifier:
         epochs: Sequence[float] | None = None,
         samples: int = 0,
         since: str = "trigger",
-        sampler: str | None = None,
+        sample_by: str | None = None,
         seed: int = 0,
         batch_size: int = BATCH,
     ) -> DataFrame:
@@ -107,7 +107,7 @@ class Classifier:
             since: What epochs count from, in the observer frame: ``trigger``, the first detection
                 with S/N > 5 (before it, and without it, there is nothing to classify), or
                 ``peak``, which the light curves have to know.
-            sampler: ``dropout`` or ``swag``; default: the latter where it was collected.
+            sample_by: ``dropout`` or ``swag``; default: the latter where it was collected.
             seed: Of the draws.
             batch_size: Objects that go through a network together.
 
@@ -126,7 +126,7 @@ class Classifier:
         from sntorch.data.io import read
 
         objects = read(light_curves) if isinstance(light_curves, str | Path) else light_curves
-        tables = self.tables(objects, epochs, samples, since, sampler, seed, batch_size)
+        tables = self.tables(objects, epochs, samples, since, sample_by, seed, batch_size)
         return concat(list(tables), ignore_index=True)
 
     def tables(
@@ -135,21 +135,21 @@ class Classifier:
         epochs: Sequence[float] | None = None,
         samples: int = 0,
         since: str = "trigger",
-        sampler: str | None = None,
+        sample_by: str | None = None,
         seed: int = 0,
         batch_size: int = BATCH,
     ) -> Iterator[DataFrame]:
         """What ``predict`` returns, in pieces of ``batch_size`` objects, one after another."""
-        _check(epochs, samples, since, sampler)
+        _check(epochs, samples, since, sample_by)
         for batch in Preparation(self.members[0], since).batches(light_curves, batch_size):
             if epochs is None:
-                draws = self.probabilities(batch, samples, sampler, seed)
+                draws = self.probabilities(batch, samples, sample_by, seed)
                 yield probability_table(batch, draws, self.classes)
                 continue
             pieces = []
             for days in epochs:
                 cut = until(batch, float(days), since)
-                draws = self.probabilities(cut, samples, sampler, seed)
+                draws = self.probabilities(cut, samples, sample_by, seed)
                 pieces.append(probability_table(cut, draws, self.classes, days))
             yield by_object(pieces)
 
@@ -160,7 +160,7 @@ class Classifier:
         epochs: Sequence[float] | None = None,
         samples: int = 0,
         since: str = "trigger",
-        sampler: str | None = None,
+        sample_by: str | None = None,
         seed: int = 0,
         batch_size: int = BATCH,
         progress: Callable[[int, int | None], None] | None = None,
@@ -171,7 +171,7 @@ class Classifier:
         Args:
             path: File or folder of light curves; Parquet is streamed.
             out: ``.parquet`` or ``.csv``; it appears when it is complete.
-            epochs, samples, since, sampler, seed, batch_size: As of ``predict``.
+            epochs, samples, since, sample_by, seed, batch_size: As of ``predict``.
             progress: Called with the number of objects done, and of all where that is known.
             **reading: Options of ``sntorch.read``: ``format``, ``survey``, ``bands``, ….
 
@@ -185,7 +185,7 @@ class Classifier:
         from sntorch.data.io import Stream
 
         stream = Stream(path, **reading)
-        tables = self.tables(stream, epochs, samples, since, sampler, seed, batch_size)
+        tables = self.tables(stream, epochs, samples, since, sample_by, seed, batch_size)
         n_epochs = 1 if epochs is None else len(epochs)
         return write_tables(tables, Path(out), n_epochs, stream.total, progress)
 
@@ -194,7 +194,7 @@ class Classifier:
         self,
         batch: LightCurveBatch,
         samples: int = 0,
-        sampler: str | None = None,
+        sample_by: str | None = None,
         seed: int = 0,
     ) -> NDArray[np.float64]:
         """Draws of the probabilities of a batch in the classifier's bands, shape (S, B, C).
@@ -204,7 +204,7 @@ class Classifier:
         found = []
         for k, member in enumerate(self.members):
             if samples:
-                logits = sampled_logits(member, batch, samples, sampler, seed + k)
+                logits = sampled_logits(member, batch, samples, sample_by, seed + k)
             else:
                 logits = member.logits(batch)[None]
             found.append(logits.double().softmax(-1))
@@ -217,15 +217,17 @@ def _open(path: str | Path, map_location: str) -> ClassifierModule:
     return ClassifierModule.from_checkpoint(find_checkpoint(path), map_location)
 
 
-def _check(epochs: Sequence[float] | None, samples: int, since: str, sampler: str | None) -> None:
+def _check(
+    epochs: Sequence[float] | None, samples: int, since: str, sample_by: str | None
+) -> None:
     if epochs is not None and (not len(epochs) or np.isnan(np.asarray(epochs, float)).any()):
         raise ConfigError(f"epochs={list(epochs)}: one number of days or more is accepted")
     if samples < 0:
         raise ConfigError(f"samples={samples}: 0 or more are accepted")
     if since not in REFERENCES:
         raise ConfigError(f"since={since}: accepted are {', '.join(REFERENCES)}")
-    if sampler not in (None, *SAMPLERS):
-        raise ConfigError(f"sampler={sampler}: accepted are {', '.join(SAMPLERS)}")
+    if sample_by not in (None, *WAYS):
+        raise ConfigError(f"sample_by={sample_by}: accepted are {', '.join(WAYS)}")
 
 
 def _listed(value: object) -> str:

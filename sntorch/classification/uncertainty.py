@@ -24,14 +24,14 @@ from sntorch.classification.module import ClassifierModule
 from sntorch.data.batch import LightCurveBatch
 from sntorch.errors import ConfigError
 
-SAMPLERS = ("dropout", "swag")
+WAYS = ("dropout", "swag")
 
 
 def sampled_logits(
     module: ClassifierModule,
     batch: LightCurveBatch,
     n: int,
-    sampler: str | None = None,
+    sample_by: str | None = None,
     seed: int = 0,
 ) -> Tensor:
     """Draws of the logits, shape (S, B, C).
@@ -40,15 +40,15 @@ def sampled_logits(
         module: A trained classifier.
         batch: The light curves.
         n: Number S of draws.
-        sampler: ``dropout`` or ``swag``; default: ``swag`` where it was collected.
+        sample_by: ``dropout`` or ``swag``; default: ``swag`` where it was collected.
         seed: Of the draws.
 
     Raises:
-        ConfigError: Another sampler, or one that this classifier does not have.
+        ConfigError: Another way, or one that this classifier does not have.
     """
-    chosen = sampler or ("dropout" if module.swag is None else "swag")
-    if chosen not in SAMPLERS:
-        raise ConfigError(f"sampler={sampler}: accepted are {', '.join(SAMPLERS)}")
+    chosen = sample_by or ("dropout" if module.swag is None else "swag")
+    if chosen not in WAYS:
+        raise ConfigError(f"sample_by={sample_by}: accepted are {', '.join(WAYS)}")
     draw = mc_dropout if chosen == "dropout" else swag_logits
     return draw(module, batch, n, seed)
 
@@ -91,7 +91,7 @@ def swag_logits(module: ClassifierModule, batch: LightCurveBatch, n: int, seed: 
     if module.swag is None:
         raise ConfigError(
             "no weights were collected for SWAG: train with the callback "
-            "sntorch.callbacks.swag.CollectSwag, or use sampler=dropout"
+            "sntorch.callbacks.swag.CollectSwag, or use sample_by=dropout"
         )
     generator = torch.Generator().manual_seed(seed)
     network = copy.deepcopy(module.average.average).eval()

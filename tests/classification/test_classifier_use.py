@@ -211,8 +211,8 @@ def test_what_cannot_be_asked_for():
         "epochs=": {"epochs": []},
         "samples=-1": {"samples": -1},
         "since=birth: accepted are trigger, peak": {"since": "birth"},
-        "sampler=coin: accepted are dropout, swag": {"samples": 2, "sampler": "coin"},
-        "no weights were collected": {"samples": 2, "sampler": "swag"},
+        "sample_by=coin: accepted are dropout, swag": {"samples": 2, "sample_by": "coin"},
+        "no weights were collected": {"samples": 2, "sample_by": "swag"},
     }
     for message, options in cases.items():
         with pytest.raises(ConfigError, match=message):

@@ -47,7 +47,7 @@ def stream(reading: Reading) -> Iterator[LightCurve]:
         yield from _objects(path, reading)
 
 
-def count(path: Path) -> int:
+def count_objects(path: Path) -> int:
     """Number of objects, which Parquet says without being read."""
     import pyarrow.parquet as pq
 

@@ -42,7 +42,7 @@ class Stream:
     @property
     def total(self) -> int | None:
         """Number of objects in the files, usable or not; None where only reading tells."""
-        count = getattr(self._format, "count", None)
+        count = getattr(self._format, "count_objects", None)
         return None if count is None else count(self._reading.path)
 
     def __iter__(self) -> Iterator[LightCurve]:
