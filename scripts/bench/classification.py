@@ -24,17 +24,16 @@ import numpy as np
 import torch
 from classification_data import N_FOLDS, des_mini_data, plasticc_data, until
 from classification_rows import ROWS, TREES
-from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from table import markdown
 
 from sntorch.atomic import atomic_write
 from sntorch.classification.feature_classifier import FeatureClassifier
 from sntorch.classification.module import ClassifierModule
+from sntorch.cli.config import compose_config
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.datamodule import LightCurveDataModule
 
-ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path("outputs/bench_classification")
 # Days from the peak at which scores are taken.
 EPOCHS = {"-2": -2.0, "peak": 0.0, "all": 1e9}
@@ -47,9 +46,8 @@ Model = ClassifierModule | FeatureClassifier
 
 def built(name: str, *overrides: str) -> ClassifierModule:
     """The untrained classifier of ``conf/model/classifier/<name>.yaml``."""
-    with initialize_config_dir(str(ROOT / "conf" / "model"), version_base="1.3"):
-        config = compose(f"classifier/{name}", overrides=[f"classifier.{o}" for o in overrides])
-        return instantiate(config.classifier, _convert_="all")
+    options = [f"model=classifier/{name}", *(f"model.{o}" for o in overrides)]
+    return instantiate(compose_config("train", options).model, _convert_="all")
 
 
 def trained(

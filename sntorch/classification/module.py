@@ -24,11 +24,14 @@ from sntorch.classification.augmentation import Augmentation
 from sntorch.classification.base import ClassifierNetwork, StepNetwork
 from sntorch.classification.context import Context
 from sntorch.classification.losses import ClassLoss
+from sntorch.classification.model_card import model_card
 from sntorch.classification.schedules import rate_at
 from sntorch.classification.scores import quick_scores
 from sntorch.data.batch import LightCurveBatch
+from sntorch.data.facts import facts
 from sntorch.errors import CheckpointError, ConfigError, DataError
 from sntorch.nn.ema import AveragedModel
+from sntorch.nn.swag import Swag
 from sntorch.pretrained import load_pretrained, named, save_pretrained, training_sha256
 
 # Logging every step would cost as much as a small network.
@@ -105,7 +108,10 @@ class ClassifierModule(L.LightningModule):
         self.bands: tuple[str, ...] = ()
         self.classes: tuple[str, ...] = ()
         self.zeropoint = 0.0
+        self.host: tuple[str, ...] = ()
         self.training_sha256 = ""
+        self.training_facts: dict[str, Any] = {}
+        self.swag: Swag | None = None
         self.loss: ClassLoss
         self._validated: list[tuple[Tensor, Tensor]] = []
 
@@ -115,10 +121,14 @@ class ClassifierModule(L.LightningModule):
         """Build the network for the data module's training objects, unless that has been done."""
         if not self.bands and stage == "fit":
             data: Any = self.trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
-            self.fit_inputs(data.train_batch())
+            self.fit_inputs(data.train_batch(), data.host)
 
-    def fit_inputs(self, batch: LightCurveBatch) -> None:
+    def fit_inputs(self, batch: LightCurveBatch, host: Sequence[str] = ()) -> None:
         """Build the network, and fit what precedes it, for all training objects.
+
+        Args:
+            batch: The training objects.
+            host: Names of the columns of ``batch.host``, where the context uses any.
 
         Raises:
             DataError: Fewer than two classes, or training objects without a class.
@@ -139,7 +149,8 @@ class ClassifierModule(L.LightningModule):
         self.average.average.fit_inputs(batch)
         self.context.fit(batch)
         self.loss.fit(batch.label, self.config["class_weights"])
-        self.training_sha256 = training_sha256(batch)
+        self.host = tuple(host)
+        self.training_sha256, self.training_facts = training_sha256(batch), facts(batch)
 
     def _build(self, bands: Sequence[str], classes: Sequence[str], zeropoint: float) -> None:
         self.bands, self.classes = tuple(bands), tuple(classes)
@@ -153,6 +164,20 @@ class ClassifierModule(L.LightningModule):
         )
         self.average = AveragedModel(self.network, self.config["ema_decay"])
         self.loss = build(self.config["loss"], ClassLoss, classes=self.classes)
+
+    def keep_swag(self, rank: int) -> None:
+        """Make room for the moments of the weights, unless they are being collected already.
+
+        Raises:
+            ConfigError: A schedule that brings the weights to rest.
+        """
+        if self.config["schedule"] != "constant":
+            raise ConfigError(
+                f"SWAG needs weights that keep moving: model.schedule=constant, not "
+                f"{self.config['schedule']}"
+            )
+        if self.swag is None:
+            self.swag = Swag(self.network, rank).to(self.device)
 
     # ---------------------------------------------------------------- training
 
@@ -227,10 +252,16 @@ class ClassifierModule(L.LightningModule):
     # --------------------------------------------------------------------- use
 
     @torch.no_grad()
-    def logits(self, batch: LightCurveBatch) -> Tensor:
-        """Logits of whole curves by the averaged weights, shape (B, C)."""
+    def logits(self, batch: LightCurveBatch, network: ClassifierNetwork | None = None) -> Tensor:
+        """Logits of whole curves, shape (B, C).
+
+        Args:
+            batch: The light curves.
+            network: With other weights, or in another mode; default: the averaged weights.
+        """
         self.check_bands(batch)
-        return self.average(batch, self.context(batch))
+        used = self.average if network is None else network
+        return used(batch, self.context(batch))
 
     def check_bands(self, batch: LightCurveBatch) -> None:
         """Refuse light curves that the network was not made for.
@@ -261,12 +292,18 @@ class ClassifierModule(L.LightningModule):
             "bands": list(self.bands),
             "classes": list(self.classes),
             "zeropoint": self.zeropoint,
+            "host": list(self.host),
+            "swag": 0 if self.swag is None else self.swag.rank,
             "training_sha256": self.training_sha256,
+            "training_facts": self.training_facts,
         }
 
     def _restore(self, found: Mapping[str, Any]) -> None:
         self._build(found["bands"], found["classes"], found["zeropoint"])
+        self.host = tuple(found["host"])
+        self.swag = Swag(self.network, found["swag"]) if found["swag"] else None
         self.training_sha256 = found["training_sha256"]
+        self.training_facts = found["training_facts"]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what is needed to rebuild the network."""
@@ -294,19 +331,18 @@ class ClassifierModule(L.LightningModule):
             arguments = found["arguments"]
         return load_model(cls, path, map_location, **arguments)
 
-    def save_pretrained(self, folder: str | Path, card: str | None = None) -> None:
-        """Write the trained classifier into a folder.
+    def save_pretrained(self, folder: str | Path, scores: Mapping[str, Any] | None = None) -> None:
+        """Write the trained classifier with its model card into a folder.
 
         Args:
             folder: New, empty, or the folder of another model.
-            card: A model card in Markdown.
+            scores: As ``evaluate_classifier`` returns them, for the card.
 
         Raises:
             DataError: The folder holds something else, or cannot be written.
         """
-        save_pretrained(
-            folder, {**named(type(self)), **self._description()}, self.state_dict(), card
-        )
+        config = {**named(type(self)), **self._description()}
+        save_pretrained(folder, config, self.state_dict(), model_card(config, scores))
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, map_location: str = "cpu") -> Self:
