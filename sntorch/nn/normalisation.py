@@ -13,7 +13,7 @@ class MaskedBatchNorm(nn.BatchNorm1d):
     """Batch normalisation (Ioffe & Szegedy 2015) whose statistics are those of valid steps."""
 
     def forward(self, input: Tensor, mask: Tensor) -> Tensor:
-        """Normalised features; what is padded is normalised but does not count.
+        """Normalised features; where padded, of no meaning.
 
         Args:
             input: shape (B, L, D).
@@ -23,6 +23,7 @@ class MaskedBatchNorm(nn.BatchNorm1d):
             normalised = torch.zeros_like(input)
             normalised[mask] = super().forward(input[mask])
             return normalised
-        assert self.running_mean is not None and self.running_var is not None
+        assert self.running_mean is not None
+        assert self.running_var is not None
         scale = self.weight * (self.running_var + self.eps).rsqrt()
         return (input - self.running_mean) * scale + self.bias

@@ -17,8 +17,8 @@ night; so no observation waits for the next step.
 Deviations: a step holds the last observation of each band with its error and age rather than an
 interpolation, which sees the future (``interpolation="linear"`` for the paper's); fluxes are
 scaled by typical errors, not by the distance; classes are those of the data, without
-"pre-explosion"; batch normalisation counts valid steps only; the convolutions have ReLU in place of
-sigmoids.
+"pre-explosion"; batch normalisation counts valid steps only; the convolutions have ReLU in place
+of sigmoids.
 
 Letters in shapes: ``B`` objects, ``K`` steps of the grid, ``C`` classes, ``H`` units.
 """

@@ -31,8 +31,8 @@ class Grid(NamedTuple):
     """Values at the steps.
 
     Attributes:
-        values: Fluxes and errors; as ``mask``, every step from -72 d on up to the one at or after
-            the last night, steps (B, K).
+        values: Fluxes and errors, with K steps in place of nights; ``mask`` is true up to the
+            first step at or after the last night.
         age: Of every value, in units of ten days, shape (B, K, F).
         complete: Whether a step's time has come by the last night, shape (B, K).
         triggered: Whether there is a trigger, shape (B,).
@@ -51,10 +51,7 @@ def grid_of(nights: Nights, interpolation: str) -> Grid:
         nights: Of light curves, at least one column.
         interpolation: ``last`` or ``linear``.
     """
-    detected = nights.mask & (nights.flux / nights.flux_err > DETECTION).any(-1)
-    triggered = detected.any(1)
-    counted = torch.where(triggered[:, None], detected, nights.mask)
-    start = torch.where(counted, nights.time, torch.inf).amin(1, keepdim=True)
+    start, triggered = _trigger(nights)
     # Padding lies after all steps, and so is never the night before a step.
     days = torch.where(nights.mask, nights.time - start, torch.inf).contiguous()
     step = torch.arange(N_STEPS, device=days.device)
@@ -73,6 +70,15 @@ def grid_of(nights: Nights, interpolation: str) -> Grid:
     seen = values.seen & used[..., None]
     values = values._replace(time=start + time, seen=seen, mask=used)
     return Grid(values, torch.where(seen, age / DAYS, 0.0).float(), complete, triggered)
+
+
+def _trigger(nights: Nights) -> tuple[Tensor, Tensor]:
+    """Time of the trigger, or the first night's, shape (B, 1), and whether there is one, (B,)."""
+    detected = nights.mask & (nights.flux / nights.flux_err > DETECTION).any(-1)
+    triggered = detected.any(1)
+    counted = torch.where(triggered[:, None], detected, nights.mask)
+    start = torch.where(counted, nights.time, torch.inf).amin(1, keepdim=True)
+    return torch.where(start.isfinite(), start, 0.0), triggered
 
 
 def _last_seen(seen: Tensor) -> Tensor:
