@@ -15,7 +15,8 @@ def test_padding_does_not_count():
     x = torch.where(mask[..., None], torch.randn(3, 5, 3) + 2, 1e6)
     torch.testing.assert_close(ours(x, mask)[mask], theirs(x[mask]))
     torch.testing.assert_close(ours.running_var, theirs.running_var)
-    ours.eval(), theirs.eval()
+    ours.eval()
+    theirs.eval()
     torch.testing.assert_close(ours(x, mask)[mask], theirs(x[mask]))
 
 
