@@ -47,7 +47,7 @@ def test_divergence_of_a_normal_from_a_normal_prior():
         + (deviation.square() + posterior.mean.square()) / (2 * scale**2)
         - 0.5
     ).sum()
-    assert float(posterior.divergence()) == pytest.approx(float(exact), rel=0.02)
+    assert posterior.divergence().item() == pytest.approx(exact.item(), rel=0.02)
 
 
 def test_every_weight_of_a_layer_has_a_posterior():

@@ -34,9 +34,8 @@ from torch.nn.functional import pad
 from sntorch.classification.base import StepNetwork, Steps, appended
 from sntorch.classification.inputs import FEATURES, Photometry
 from sntorch.classification.networks.rapid_grid import N_BEFORE, Grid, grid_of
-from sntorch.classification.networks.transformer import padded
 from sntorch.data.batch import LightCurveBatch
-from sntorch.data.nights import by_night
+from sntorch.data.nights import by_night, padded
 from sntorch.errors import ConfigError
 from sntorch.nn.conv import CausalConvolutions
 from sntorch.nn.normalisation import MaskedBatchNorm

@@ -23,6 +23,7 @@ Letters in shapes: ``B`` objects, ``N`` nights, ``C`` classes, ``S`` draws.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from functools import partial
 
@@ -32,9 +33,8 @@ from torch.nn.functional import dropout
 
 from sntorch.classification.base import ClassifierNetwork, appended
 from sntorch.classification.networks.supernnova_inputs import NightInputs
-from sntorch.classification.networks.transformer import padded
 from sntorch.data.batch import LightCurveBatch
-from sntorch.data.nights import by_night
+from sntorch.data.nights import by_night, padded
 from sntorch.nn.bayesian import BayesianLinear, BayesianLSTMLayer, ScaleMixture, posteriors
 from sntorch.nn.dropout import DroppedLSTMLayer, LockedDropout
 from sntorch.nn.lstm import BidirectionalLSTM, Change, LSTMLayer
@@ -133,8 +133,9 @@ class _DrawnSuperNNova(SuperNNova):
             torch.manual_seed(SEED)
             return torch.stack([self._once(x, mask, draw=True) for _ in range(n_samples)])
 
+    @abstractmethod
     def _once(self, x: Tensor, mask: Tensor, draw: bool) -> Tensor:
-        raise NotImplementedError
+        """Logits (B, C) of one network, a random one if ``draw``, else the mean one."""
 
 
 class VariationalSuperNNova(_DrawnSuperNNova):
