@@ -3,7 +3,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from sntorch.building import build
+from sntorch.classification.base import ClassifierNetwork
 from sntorch.classification.networks.parsnip import Parsnip
+from sntorch.cli.config import compose_config
 from sntorch.errors import ConfigError, DataError
 from sntorch.simulation.testing import example_batch
 from sntorch.testing import ClassifierNetworkContract
@@ -78,6 +81,31 @@ def test_a_precise_photometric_redshift_leaves_the_latent_no_room():
         prior = encoded.prior._replace(error=torch.full_like(encoded.prior.error, error))
         redshift = model.latents(encoded._replace(prior=prior), deviates).redshift
         torch.testing.assert_close(redshift, encoded.prior.mean + moved)
+
+
+def test_a_training_step_encodes_once():
+    batch = example_batch(n=3, bands=BANDS)
+    model = network()
+    calls = []
+    model.encoder.register_forward_hook(lambda *_: calls.append(1))
+    model(batch, none(batch))
+    model.auxiliary_loss(batch, none(batch))
+    assert len(calls) == 1
+    # Another batch, or the same without logits before it, is encoded.
+    model.auxiliary_loss(batch, none(batch))
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "photometric", "n_channels"),
+    [("parsnip", False, 200), ("parsnip_small", False, 100), ("parsnip_photoz", True, 200)],
+)
+def test_configs_build_their_networks(name, photometric, n_channels):
+    config = compose_config("train", [f"model=classifier/{name}"]).model.network
+    built = build(config, ClassifierNetwork, bands=BANDS, n_classes=2, n_context=0)
+    assert isinstance(built, Parsnip)
+    assert built.photometric == photometric
+    assert built.encoder.mean.in_features == n_channels
 
 
 def test_training_fits_light_curves():

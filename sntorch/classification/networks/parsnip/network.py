@@ -135,19 +135,19 @@ class Parsnip(ClassifierNetwork):
             nn.ReLU(),
             nn.Linear(n_hidden, n_classes),
         )
-        self._training: tuple[LightCurveBatch, Encoded] | None = None
+        self._encoded: tuple[LightCurveBatch, Encoded] | None = None
 
     def forward(self, batch: LightCurveBatch, context: Tensor) -> Tensor:
         """Logits, shape (B, C)."""
         encoded = self.encode(batch)
         if self.training:
             # The loss of the autoencoder is of the same batch: encoding is most of the work.
-            self._training = batch, encoded
+            self._encoded = batch, encoded
         return self.head(appended(self.features(encoded), context))
 
     def auxiliary_loss(self, batch: LightCurveBatch, context: Tensor) -> Tensor:
         """The autoencoder's loss, a mean over objects, times ``elbo_weight``."""
-        kept, self._training = self._training, None
+        kept, self._encoded = self._encoded, None
         encoded = kept[1] if kept is not None and kept[0] is batch else self.encode(batch)
         return self.elbo_weight * self.negative_elbo(encoded).mean()
 
@@ -193,15 +193,11 @@ class Parsnip(ClassifierNetwork):
         # A magnitude for all, also where the amplitude is not positive.
         bright = torch.maximum(amplitude, LEAST_SIGNIFICANCE * error)
         distance = Cosmology().distmod(latents.redshift.clamp(min=NEAREST))
-        luminosity = 27.5 - 2.5 * self.log_unit(bright, observed) - distance
+        luminosity = 27.5 - 2.5 * self._log_flux(bright, observed) - distance
         numbers = [(luminosity - TYPICAL) / SPREAD, (error / bright).log10()]
         return torch.cat(
             [posterior.mean[:, 1:], posterior.log_variance, torch.stack(numbers, dim=1)], dim=1
         )
-
-    def log_unit(self, amplitude: Tensor, observed: Gridded) -> Tensor:
-        """log10 of an amplitude of the decoder's spectrum as a flux of zero point 27.5."""
-        return (amplitude * observed.scale / self.decoder.bands.unit).log10()
 
     def reconstruct(self, encoded: Encoded, days: Tensor, band: Tensor) -> Tensor:
         """Light curves at the posterior's mean, in the unit of the batch's fluxes, shape (B, T).
@@ -216,6 +212,10 @@ class Parsnip(ClassifierNetwork):
         fitted = self.decoder(latents, encoded.mwebv, observed.days, observed.band).flux
         amplitude = amplitudes(observed, fitted)[0] * observed.scale
         return amplitude[:, None] * self.decoder(latents, encoded.mwebv, days, band).flux
+
+    def _log_flux(self, amplitude: Tensor, observed: Gridded) -> Tensor:
+        """log10 of an amplitude of the decoder's spectrum as a flux of zero point 27.5."""
+        return (amplitude * observed.scale / self.decoder.bands.unit).log10()
 
     def _shaken(self, batch: LightCurveBatch) -> Jitter:
         normal = torch.randn(2, len(batch), device=batch.device)
