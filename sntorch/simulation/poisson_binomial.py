@@ -5,17 +5,18 @@ q_j <- q_j (1 - p_k) + q_{j-1} p_k over trials k (Barlow & Heidtmann 1984, IEEE 
 R-33, 322). It is run backwards here, from the value of each final state to that of the empty one:
 V_k(s) = Σ_outcomes p_k(outcome) V_{k+1}(s after outcome). That gathers instead of scattering, so
 that objects with different trials share a batch, and the whole is done in logarithms, so that
-tails do not underflow. Cost: T × outcomes × states for an object.
+tails do not underflow. Cost: T × outcomes × states for an object, the states being those that can
+be reached and that differ in what may follow (Moore 1956, minimal automata).
 
 Letters in shapes: ``B`` objects, ``T`` trials, ``O`` outcomes of a trial, ``J`` counters, ``S``
-states.
+states, ``P`` kinds of outcomes, ``L`` labels of final states.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, reduce
 
 import torch
 from torch import Tensor
@@ -72,28 +73,68 @@ class StateSpace:
 
 
 def log_expectation(
-    space: StateSpace, log_p: Tensor, hits: Tensor, night_begins: Tensor, value: Tensor
+    space: StateSpace,
+    label: Tensor,
+    log_p: Tensor,
+    hits: Tensor,
+    night_begins: Tensor,
+    value: Tensor,
 ) -> Tensor:
-    """ln of the mean of a function of the final state, for every starting state, shape (B, S).
+    """ln of the mean of a function of the final state, starting from nothing counted, shape (B,).
 
     Args:
         space: What is counted.
+        label: A number for each state, the same where the function is the same, shape (S,).
         log_p: ln of the probability of each outcome, shape (B, T, O).
         hits: Counters that an outcome makes count, shape (B, T, O, J), bool.
         night_begins: Whether each trial is the first of its night, shape (B, T), bool.
-        value: ln of the function, shape (B, S); a large negative number, not -inf, for 0.
+        value: ln of the function by label, shape (B, L); a large negative number for 0, not -inf.
     """
-    if not log_p.shape[1]:
-        return value
     what = torch.cat([hits, night_begins[..., None, None].expand(*hits.shape[:-1], 1)], -1)
     bits = 2 ** torch.arange(what.shape[-1], device=what.device)
     codes, kind = (what * bits).sum(-1).unique(return_inverse=True)
-    table = torch.stack([_next_state(space, int(code)) for code in codes]).to(value.device)
+    follow = [_next_state(space, code) for code in codes.tolist()]
+    table, label = minimal(torch.stack([torch.arange(space.size), *follow]), label)
+    table, label = table[1:].to(value.device), label.to(value.device)
+    value = value[:, label]
     for t in reversed(range(log_p.shape[1])):
         after = table[kind[:, t]].flatten(1)
-        reached = value.gather(1, after).unflatten(1, (-1, space.size))
-        value = (log_p[:, t, :, None] + reached).logsumexp(1)
-    return value
+        reached = value.gather(1, after).unflatten(1, (-1, len(label)))
+        each = (log_p[:, t, :, None] + reached).unbind(1)
+        value = reduce(torch.logaddexp, each)
+    return value[:, 0]
+
+
+def minimal(table: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+    """The smallest automaton that labels everything alike; state 0 stays the first.
+
+    Args:
+        table: The state after each state, shape (P, S).
+        label: Label of each state, shape (S,).
+
+    Returns:
+        Both for the states that are left.
+    """
+    reached = torch.zeros(table.shape[1], dtype=torch.bool)
+    new = torch.zeros(1, dtype=torch.int64)
+    while len(new):
+        reached[new] = True
+        new = table[:, new].unique()
+        new = new[~reached[new]]
+    kept = reached.nonzero()[:, 0]
+    table, label = (reached.cumsum(0) - 1)[table[:, kept]], label[kept]
+    group, n = label, 0
+    while (found := int(group.max()) + 1) > n:
+        n = found
+        # Together are left those of one group whose followers are of one group, kind by kind.
+        for follower in group[table]:
+            group = (group * n + follower).unique(return_inverse=True)[1]
+    order = torch.arange(len(group), 0, -1) - 1
+    # The first state of each group stands for it; the group of state 0 is to be the first.
+    first = torch.zeros(n, dtype=torch.int64).scatter(0, group[order], order)
+    first = first.sort().values
+    number = torch.empty(n, dtype=torch.int64).scatter(0, group[first], torch.arange(n))
+    return number[group[table[:, first]]], label[first]
 
 
 def _next_state(space: StateSpace, code: int) -> Tensor:

@@ -33,23 +33,24 @@ def log_probability(cut: Cut, expected: LightCurveBatch, truth: Truth) -> Tensor
     """ln of the probability to pass, shape (B,); see ``Cut.log_prob``."""
     leaves = list(dict.fromkeys(cut.leaves()))
     counted = [leaf for leaf in leaves if isinstance(leaf, CountCut)]
+    latent = [leaf for leaf in leaves if leaf not in counted]
     counters = {leaf: leaf.counters(expected) for leaf in counted}
     every = [one for leaf in counted for one in counters[leaf]]
     space = StateSpace([one.most for one in every], [one.nights for one in every])
     if space.size > MOST_STATES:
         raise ConfigError(f"cut {cut}: {space.size} combinations of counts are too many")
-    values: dict[Cut, Tensor] = {}
     counts = iter(space.counts)
-    for leaf in leaves:
-        if isinstance(leaf, CountCut):
-            passes = leaf.accepts([next(counts) for _ in counters[leaf]])
-            values[leaf] = torch.where(passes, 0.0, IMPOSSIBLE).to(expected.flux)
-        else:
-            values[leaf] = _log_efficiency(leaf, expected, truth)[:, None]
-    accepted = cut.combine(values.__getitem__).expand(len(expected), space.size)
-    if every:
-        accepted = log_expectation(space, *_outcomes(every, expected), accepted)
+    passes = {leaf: leaf.accepts([next(counts) for _ in counters[leaf]]) for leaf in counted}
+    verdicts = torch.stack([*passes.values(), torch.ones(space.size, dtype=torch.bool)])
+    # Final states on which all cuts agree have one label.
+    kinds, label = verdicts.unique(dim=1, return_inverse=True)
+    values = {leaf: _log_efficiency(leaf, expected, truth)[:, None] for leaf in latent}
+    for leaf, passing in zip(counted, kinds, strict=False):
+        values[leaf] = torch.where(passing, 0.0, IMPOSSIBLE).to(expected.flux)
+    accepted = cut.combine(values.__getitem__).expand(len(expected), kinds.shape[1])
     found = accepted[:, 0]
+    if every:
+        found = log_expectation(space, label, *_outcomes(every, expected), accepted)
     return torch.where(found > BARELY_POSSIBLE, found, -torch.inf)
 
 
