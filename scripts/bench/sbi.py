@@ -32,13 +32,16 @@ SCHEMES = ("conditional", "fixed_number", "poisson", "unknown_rate")
 # 450,000 supernovae.
 N_SCORES, N_SUPERNOVAE = 1_500, 300
 MOCKS = {100: 60, 300: 60, 1_000: 40, 3_000: 20}
-# Shift of Ω_m and bias / σ of all parameters when selection is ignored, as a prototype found.
+# Shifts of Ω_m and M0 when selection is ignored, as the prototype found them. A search that
+# stopped early may explain why they are smaller than at the converged modes: so many steps of
+# Fisher scoring, a number chosen after the fact, lead close to them. The scores are the same.
 PROTOTYPE = {
-    100: (0.217, (2.0, 1.4, -0.3, -0.7, -0.1)),
-    300: (0.234, (3.3, 2.4, -0.3, -0.6, -0.3)),
-    1_000: (0.230, (5.6, 4.0, -0.8, -1.6, -0.2)),
-    3_000: (0.244, (9.9, 7.4, -1.5, -3.0, 0.1)),
+    100: (0.217, 0.067),
+    300: (0.234, 0.079),
+    1_000: (0.230, 0.075),
+    3_000: (0.244, 0.082),
 }
+STEPS = 4
 # Wide enough that the wrong answers have room.
 WIDE = BoxPrior(PARAMETERS, (0.02, -21.0, -0.3, 0.0, 0.002), (0.98, -18.0, 0.6, 6.0, 0.6))
 
@@ -110,21 +113,37 @@ def bias_row(n: int, mocks: int) -> Row:
     """Shift of the mode over its σ with selection ignored, and with the exact likelihood."""
     theta = fiducial(mocks)
     data = simulate(SURVEY, theta, n, seed=40 + n)
-    shift, sigma = mode(SummaryLikelihood(SURVEY, data, "ignored"), theta)
+    ignored = SummaryLikelihood(SURVEY, data, "ignored")
+    shift, sigma = mode(ignored, theta)
     right, right_sigma = mode(SummaryLikelihood(SURVEY, data), theta)
-    wrong, exact = (shift / sigma).mean(0), (right / right_sigma).mean(0)
+    early = scoring_steps(ignored, theta, STEPS)
     error = 1 / mocks**0.5
-    then, bias = PROTOTYPE[n]
-    # Both are means over mocks of unit scatter.
-    apart = float(((wrong - wrong.new_tensor(bias)).abs() / (2**0.5 * error)).max())
+    then, then_m0 = PROTOTYPE[n]
+    scatter = shift.std(0) / mocks**0.5
+    apart = (shift.mean(0)[:2] - shift.new_tensor([then, then_m0])).abs() / (2**0.5 * scatter[:2])
     return Row(
         "sbi",
-        f"selection ignored, {n:,} SNe, {mocks} mocks: Ω_m shift; bias / σ of Ω_m M0 α β σ_int",
-        f"+{then}; {numbers(torch.tensor(bias), 1)}",
-        f"{float(shift[:, 0].mean()):+.3f}; {numbers(wrong, 1)} (± {error:.2f}); "
-        f"exact: {numbers(exact, 2)}",
-        met="yes" if apart < 3 else "no",
+        f"selection ignored, {n:,} SNe, {mocks} mocks: shift of Ω_m, M0",
+        f"the prototype's {then:+.3f}, {then_m0:+.3f}",
+        f"{numbers(shift.mean(0)[:2], 3)}; bias / σ {numbers((shift / sigma).mean(0), 1)}; "
+        f"exact {numbers((right / right_sigma).mean(0), 2)} (± {error:.2f})",
+        reference=f"{numbers(early.mean(0)[:2], 3)} after {STEPS} scoring steps",
+        met="yes" if float(apart.max()) < 3 else "no",
     )
+
+
+def scoring_steps(likelihood: SummaryLikelihood, theta: Tensor, steps: int) -> Tensor:
+    """Where so many steps of Fisher scoring from the truth lead, minus the truth, shape (B, 5)."""
+    moves = 1e-4 * torch.eye(5, dtype=torch.float64)
+    up, down = (
+        torch.stack([scores(likelihood, theta + sign * move).mean(0) for move in moves])
+        for sign in (1, -1)
+    )
+    information = -(up - down) / 2e-4
+    point = theta.clone()
+    for _ in range(steps):
+        point = point + torch.linalg.solve(information, scores(likelihood, point).T).T
+    return point - theta
 
 
 def mode(likelihood: SummaryLikelihood, theta: Tensor) -> tuple[Tensor, Tensor]:

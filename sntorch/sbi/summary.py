@@ -115,17 +115,29 @@ class SummarySurvey:
             z: Redshifts, shape (N,) or (B, N).
             theta: shape (B, C, 5).
         """
+        w_m, w_x, w_c = (sd[..., None, :] ** 2 for sd in self.noise_sd(z))
+        mean, variance = self.seen(z, theta)
+        noise = w_m + self.x_weight**2 * w_x + self.c_weight**2 * w_c
+        total = variance + noise + self.sigma_limit**2
+        return torch.special.log_ndtr((self.m_limit - mean) / total.sqrt())
+
+    def seen(self, z: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance of the true magnitude that the limit is on, given z and θ.
+
+        Args:
+            z: Redshifts, shape (N,) or (B, N).
+            theta: shape (B, C, 5).
+
+        Returns:
+            Shapes (B, C, N) and (B, C, 1).
+        """
         a, b = self.x_weight, self.c_weight
         om0, m0, alpha, beta, sigma_int = theta[..., None].unbind(-2)
-        w_m, w_x, w_c = (sd[..., None, :] ** 2 for sd in self.noise_sd(z))
-        basis = self.distances.basis(z)
-        mu = self.distances.coefficients(om0[..., 0]) @ basis.mT
+        mu = self.distances.coefficients(om0[..., 0]) @ self.distances.basis(z).mT
         mean = mu + 5 * torch.log10(z)[..., None, :] + m0
         mean = mean + (a - alpha) * self.x0 + (b + beta) * self.c0
         variance = sigma_int**2 + (a - alpha) ** 2 * self.sigma_x**2
-        variance = variance + (b + beta) ** 2 * self.sigma_c**2
-        variance = variance + w_m + a**2 * w_x + b**2 * w_c + self.sigma_limit**2
-        return torch.special.log_ndtr((self.m_limit - mean) / variance.sqrt())
+        return mean, variance + (b + beta) ** 2 * self.sigma_c**2
 
     def _seen(self, data: Tensor) -> Tensor:
         """The magnitude that the limit is on, shape (...)."""
