@@ -130,7 +130,12 @@ def run(options: argparse.Namespace, seed: int, fold: int) -> None:
     speed = rate(model, data.train_batch())
     # Galactic variables have no peak from which to count, and are scored as a whole.
     found = scored(model, data, EPOCHS if des else {"all": EPOCHS["all"]})
-    facts = {"cpu_seconds": seconds, "rate": speed, "epochs": options.epochs}
+    facts = {
+        "cpu_seconds": seconds,
+        "rate": speed,
+        "epochs": options.epochs,
+        "balanced": isinstance(model, FeatureClassifier) or model.config["class_weights"],
+    }
     with atomic_write(place) as draft, draft.open("wb") as file:
         np.savez(file, **found, facts=json.dumps(facts))  # pyright: ignore[reportArgumentType]
     print(place, facts, flush=True)
