@@ -99,7 +99,7 @@ def verdict(
     fine &= LIMIT_RATIO[0] < float(widths.min()) and float(widths.max()) < LIMIT_RATIO[1]
     return Row(
         "sbi",
-        f"learnt efficiency, {n_surveys} surveys of {n:,}, {how}: mean |bias| / σ of "
+        f"learnt efficiency, {n_surveys} surveys of {n:,}, {how}: mean abs bias / σ of "
         f"{' '.join(PARAMETERS)}; σ ratio",
         f"< {LIMIT_BIAS}; {LIMIT_RATIO[0]}-{LIMIT_RATIO[1]}",
         f"{numbers(size, 3)}; {numbers(widths, 3)}",
