@@ -195,7 +195,9 @@ class LightCurveDataModule(L.LightningDataModule):
         label = whole.label.numpy()
         if self.split_file is not None:
             given = self.split_file
-            options = dict(given) if isinstance(given, Mapping) else {"path": given}
+            options: dict[str, Any] = (
+                dict(given) if isinstance(given, Mapping) else {"path": given}
+            )
             return given_split(whole.object_id, read_split(**options), str(options["path"]))
         if self.fold is not None:
             return fold_split(label, self.fold, self.n_folds, self.split[1], self.split_seed)
