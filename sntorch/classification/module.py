@@ -26,6 +26,7 @@ from sntorch.classification.context import Context
 from sntorch.classification.losses import ClassLoss
 from sntorch.classification.schedules import rate_at
 from sntorch.classification.scores import quick_scores
+from sntorch.classification.start import open_start
 from sntorch.data.batch import LightCurveBatch
 from sntorch.errors import CheckpointError, ConfigError, DataError
 from sntorch.nn.ema import AveragedModel
@@ -53,6 +54,9 @@ class ClassifierModule(L.LightningModule):
         ema_decay: Of the average of the weights; 0 keeps the weights themselves.
         clip: Largest norm of a gradient.
         seed: Of augmentation.
+        start_from: A trained classifier to go on from, its checkpoint, run or folder: of the same
+            network and context, for the same bands and classes. Its weights and the scaling of
+            its inputs are kept.
 
     Raises:
         ConfigError: A schedule that is not known, or a share outside [0, 1).
@@ -77,6 +81,7 @@ class ClassifierModule(L.LightningModule):
         ema_decay: float = 0.995,
         clip: float = 1.0,
         seed: int = 0,
+        start_from: str | Path | None = None,
     ) -> None:
         super().__init__()
         if not 0 <= context_dropout < 1:
@@ -97,6 +102,7 @@ class ClassifierModule(L.LightningModule):
                 "ema_decay": ema_decay,
                 "clip": clip,
                 "seed": seed,
+                "start_from": None if start_from is None else str(start_from),
             }
         )
         self.context = Context(context, context_required)
@@ -105,7 +111,7 @@ class ClassifierModule(L.LightningModule):
         self.bands: tuple[str, ...] = ()
         self.classes: tuple[str, ...] = ()
         self.zeropoint = 0.0
-        self.training_sha256 = ""
+        self.training_sha256 = self.started_sha256 = ""
         self.loss: ClassLoss
         self._validated: list[tuple[Tensor, Tensor]] = []
 
@@ -120,8 +126,12 @@ class ClassifierModule(L.LightningModule):
     def fit_inputs(self, batch: LightCurveBatch) -> None:
         """Build the network, and fit what precedes it, for all training objects.
 
+        With ``start_from``, weights and the scaling of inputs are those of a trained classifier.
+
         Raises:
             DataError: Fewer than two classes, or training objects without a class.
+            ConfigError: A classifier to start from that does not fit.
+            CheckpointError: No classifier there.
         """
         unknown = int((batch.label < 0).sum())
         if unknown:
@@ -134,12 +144,24 @@ class ClassifierModule(L.LightningModule):
                 f"training objects of the classes {', '.join(batch.classes) or '(none)'}: "
                 "a classifier needs two or more"
             )
+        start = self.config["start_from"]
+        previous = None if start is None else open_start(self, start, batch)
         self._build(batch.bands, batch.classes, batch.zeropoint)
-        self.network.fit_inputs(batch)
-        self.average.average.fit_inputs(batch)
-        self.context.fit(batch)
+        if previous is None:
+            self.network.fit_inputs(batch)
+            self.average.average.fit_inputs(batch)
+            self.context.fit(batch)
+        else:
+            self._take_over(previous)
         self.loss.fit(batch.label, self.config["class_weights"])
         self.training_sha256 = training_sha256(batch)
+
+    def _take_over(self, previous: Self) -> None:
+        """What another classifier uses: its averaged weights, and the scaling of its inputs."""
+        self.started_sha256 = previous.training_sha256
+        self.context.load_state_dict(previous.context.state_dict())
+        for network in (self.network, self.average.average):
+            network.load_state_dict(previous.average.average.state_dict())
 
     def _build(self, bands: Sequence[str], classes: Sequence[str], zeropoint: float) -> None:
         self.bands, self.classes = tuple(bands), tuple(classes)
@@ -262,11 +284,13 @@ class ClassifierModule(L.LightningModule):
             "classes": list(self.classes),
             "zeropoint": self.zeropoint,
             "training_sha256": self.training_sha256,
+            "started_sha256": self.started_sha256,
         }
 
     def _restore(self, found: Mapping[str, Any]) -> None:
         self._build(found["bands"], found["classes"], found["zeropoint"])
         self.training_sha256 = found["training_sha256"]
+        self.started_sha256 = found["started_sha256"]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what is needed to rebuild the network."""
@@ -304,9 +328,10 @@ class ClassifierModule(L.LightningModule):
         Raises:
             DataError: The folder holds something else, or cannot be written.
         """
-        save_pretrained(
-            folder, {**named(type(self)), **self._description()}, self.state_dict(), card
-        )
+        # The classifier that this one started from lies elsewhere; its weights are here.
+        description = self._description()
+        description["arguments"] = self.config | {"start_from": None}
+        save_pretrained(folder, {**named(type(self)), **description}, self.state_dict(), card)
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, map_location: str = "cpu") -> Self:
