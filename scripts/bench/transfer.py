@@ -22,7 +22,7 @@ from table import Row, markdown
 from trained_arms import MODELS
 from training_clock import quiet
 
-COMMAND = "python scripts/bench/transfer.py --study"
+COMMAND = "python scripts/bench/transfer.py --study tstr, sim_to_real"
 Options = argparse.Namespace
 ROWS: dict[str, Callable[[Options], Iterator[Row]]] = {
     "tstr": transfer_generated.rows,
@@ -71,7 +71,7 @@ def main() -> None:
     if options.quick:
         found = [row for make in ROWS.values() for row in make(options)]
         what = "transfer from generated and simulated to real SNe"
-        found = found or [Row("classification", what, "reported", f"{COMMAND} …", met="run")]
+        found = found or [Row("classification", what, "reported", COMMAND, met="run")]
     else:
         if not options.table:
             measure(options)
