@@ -17,8 +17,10 @@ from sntorch.cli.experiments import verb_of
 from sntorch.cli.main import VERBS
 from sntorch.data.io import write
 from sntorch.data.light_curve import LightCurve, LightCurves
+from sntorch.data.splits import read_split
 from sntorch.physics.cosmology import Cosmology
 from sntorch.physics.sed import SEDModel
+from sntorch.simulation.testing import example_batch
 
 CONFIGS = Path(__file__).parents[1] / "conf" / "experiment"
 EXPERIMENTS = sorted(p.stem for p in CONFIGS.glob("*.yaml"))
@@ -48,6 +50,36 @@ def of_simulated_data(name):
     return "/data: simulated" in (CONFIGS / f"{name}.yaml").read_text()
 
 
+def of_templates(name):
+    return "/simulation: des_mixed" in (CONFIGS / f"{name}.yaml").read_text()
+
+
+def data_for(name, folder, request):
+    """Overrides that give an experiment little data; what needs the shared folder skips without.
+
+    Classifiers need two classes: theirs are made up here, in the bands of the experiment.
+    """
+    if of_templates(name):
+        request.getfixturevalue("shared")
+    if of_simulated_data(name):
+        return FEW
+    text = (CONFIGS / f"{name}.yaml").read_text()
+    if "model: classifier" not in text and "start_from" not in text:
+        return [f"files={foundation(request)}"]
+    batch = example_batch(
+        n=40, bands=tuple(compose_config("train", [f"experiment={name}"]).data.bands)
+    )
+    light_curves = batch.to_light_curves()
+    for i, lc in enumerate(light_curves):
+        lc.type = ("Ia", "IIP")[i % 2]
+        lc.meta |= {"hostgal_photoz": 0.1 + i / 100, "hostgal_photoz_err": 0.01 * (1 + i % 3)}
+    light_curves.write(folder / "two_classes.parquet")
+    data = [f"files={folder / 'two_classes.parquet'}"]
+    if "start_from" in text:
+        train(folder, "experiment=transformer_des", "debug=tiny", *data)
+    return data
+
+
 def experiments_of(verb):
     return [name for name in EXPERIMENTS if verb_of(CONFIGS / f"{name}.yaml") == verb]
 
@@ -60,12 +92,12 @@ def test_every_experiment_names_its_verb():
 
 @pytest.mark.parametrize("name", experiments_of("train"))
 def test_one_tiny_epoch(name, tmp_path, request):
-    # Only real data need the shared folder: without it the other experiments are tested still.
-    data = FEW if of_simulated_data(name) else [f"files={foundation(request)}"]
+    data = data_for(name, tmp_path, request)
     out = train(tmp_path, f"experiment={name}", "debug=tiny", *data)
     run = Path(out.strip().splitlines()[-1].removeprefix("run: "))
     assert (run / "checkpoints" / "last.ckpt").is_file()
     assert (run / "metrics.json").is_file()
+    assert {*read_split(run / "split.csv").values()} >= {"train", "test"}
     assert list((run / "tensorboard").glob("events*"))
     assert (run / ".hydra" / "config.yaml").is_file()
 

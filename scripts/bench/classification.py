@@ -24,17 +24,16 @@ import numpy as np
 import torch
 from classification_data import N_FOLDS, des_mini_data, plasticc_data, until
 from classification_rows import ROWS, TREES
-from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from table import markdown
 
 from sntorch.atomic import atomic_write
 from sntorch.classification.feature_classifier import FeatureClassifier
 from sntorch.classification.module import ClassifierModule
+from sntorch.cli.config import compose_config
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.datamodule import LightCurveDataModule
 
-ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path("outputs/bench_classification")
 # Days from the peak at which scores are taken.
 EPOCHS = {"-2": -2.0, "peak": 0.0, "all": 1e9}
@@ -47,9 +46,8 @@ Model = ClassifierModule | FeatureClassifier
 
 def built(name: str, *overrides: str) -> ClassifierModule:
     """The untrained classifier of ``conf/model/classifier/<name>.yaml``."""
-    with initialize_config_dir(str(ROOT / "conf" / "model"), version_base="1.3"):
-        config = compose(f"classifier/{name}", overrides=[f"classifier.{o}" for o in overrides])
-        return instantiate(config.classifier, _convert_="all")
+    options = [f"model=classifier/{name}", *(f"model.{o}" for o in overrides)]
+    return instantiate(compose_config("train", options).model, _convert_="all")
 
 
 def trained(
@@ -132,7 +130,12 @@ def run(options: argparse.Namespace, seed: int, fold: int) -> None:
     speed = rate(model, data.train_batch())
     # Galactic variables have no peak from which to count, and are scored as a whole.
     found = scored(model, data, EPOCHS if des else {"all": EPOCHS["all"]})
-    facts = {"cpu_seconds": seconds, "rate": speed, "epochs": options.epochs}
+    facts = {
+        "cpu_seconds": seconds,
+        "rate": speed,
+        "epochs": options.epochs,
+        "balanced": isinstance(model, FeatureClassifier) or model.config["class_weights"],
+    }
     with atomic_write(place) as draft, draft.open("wb") as file:
         np.savez(file, **found, facts=json.dumps(facts))  # pyright: ignore[reportArgumentType]
     print(place, facts, flush=True)

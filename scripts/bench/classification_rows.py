@@ -33,6 +33,8 @@ BEST = {"-2": (0.84, 0.93), "peak": (0.86, 0.95), "all": (0.955, 0.990)}
 WHEN = {"-2": "two days before peak", "peak": "at peak", "all": "whole curve"}
 TREES = "lightgbm"
 LARGEST_ECE = 0.02
+TINY = 1e-12
+Array = np.ndarray
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class Stored:
 
     Attributes:
         values: Logits, labels and names by ``<part>_<epoch>_<what>``.
-        facts: ``cpu_seconds``, ``rate`` and ``epochs``.
+        facts: ``cpu_seconds``, ``rate``, ``epochs``, and ``balanced``: whether classes weighed
+            equally in training.
     """
 
     values: dict[str, np.ndarray]
@@ -81,6 +84,26 @@ def stored(folder: Path) -> dict[str, dict[int, list[Stored]]]:
         seed = int(path.stem.split("_")[0].removeprefix("seed"))
         found.setdefault(path.parent.name, {}).setdefault(seed, []).append(Stored.read(path))
     return found
+
+
+def at_prevalence(predictions: Predictions, before: Array, after: Array) -> Predictions:
+    """The same classifier where classes are as common as ``after``, no longer as ``before``.
+
+    By Bayes' theorem probabilities are multiplied by the ratio of the two (Saerens, Latinne &
+    Decaestecker 2002, Neural Computation 14, 21).
+
+    Args:
+        predictions: Of any objects.
+        before: How common classes were in training, shape (C,).
+        after: How common they are to be, shape (C,).
+    """
+    ratio = np.divide(after, before, out=np.zeros_like(after), where=before > 0)
+    return Predictions(
+        predictions.object_id,
+        predictions.probabilities * ratio + TINY,
+        predictions.label,
+        predictions.classes,
+    )
 
 
 def mean_of(predictions: Sequence[Predictions]) -> Predictions:
@@ -173,47 +196,74 @@ def _chosen(
 
 def plasticc_rows(folder: Path) -> Iterator[Row]:
     """Pooled out of fold: log-loss, AUC of SNe Ia, calibration; against boosted trees."""
-    found = {name: seeds for name, seeds in stored(folder).items() if _whole(seeds)}
+    found = {name: w for name, seeds in stored(folder).items() if (w := _whole(seeds))}
     if not found:
         yield Row(PART, "PLAsTiCC, 5 folds", "-", f"{COMMAND} --data plasticc", met="run")
         return
     validation = {name: _validation_loss(seeds) for name, seeds in found.items()}
-    pooled = {name: _pooled(seeds, scaled=True) for name, seeds in found.items()}
+    pooled = {name: _pooled(seeds, Use(flat=True)) for name, seeds in found.items()}
     for name, seeds in found.items():
         yield from _plasticc_model(name, seeds, pooled[name], validation[name])
     networks = {name: value for name, value in validation.items() if name != TREES}
     if networks and TREES in found:
         best = min(networks, key=lambda name: networks[name])
-        yield _against_trees(best, pooled[best], pooled[TREES])
+        natural = [_pooled(found[name], Use()) for name in (best, TREES)]
+        yield _against_trees(best, (pooled[best], pooled[TREES]), (natural[0], natural[1]))
+
+
+@dataclass(frozen=True)
+class Use:
+    """What probabilities are for.
+
+    Attributes:
+        flat: Equally common classes, as the flat-weighted log-loss has it; else as in the sample.
+        scaled: Whether a temperature, fitted on the validation objects, is applied.
+    """
+
+    flat: bool = False
+    scaled: bool = True
 
 
 def _whole(seeds: dict[int, list[Stored]]) -> dict[int, list[Stored]]:
     return {seed: folds for seed, folds in seeds.items() if len(folds) == 5}
 
 
-def _temperature(run: Stored) -> Temperature:
-    return Temperature().fit(*run.logits("val", "all"))
+def _used(run: Stored, part: str, use: Use) -> Predictions:
+    """Probabilities of one fold for a use; prevalence is that of its validation objects.
+
+    Those were drawn by class, so they are as common there as in training.
+    """
+    logits, label = run.logits("val", "all")
+    natural = np.bincount(label.numpy(), minlength=logits.shape[1]) + 1.0
+    natural /= natural.sum()
+    equal = np.full(len(natural), 1 / len(natural))
+    trained = equal if run.facts["balanced"] else natural
+    shift = torch.from_numpy(np.log(natural / trained))
+    # The temperature is fitted where classes are as common as they are.
+    temperature = Temperature().fit(logits + shift, label) if use.scaled else Temperature()
+    raw, truth = run.logits(part, "all")
+    at_home = Predictions(
+        run.values[f"{part}_all_id"].tolist(),
+        temperature(raw + shift).softmax(-1).detach().numpy(),
+        truth.numpy(),
+        tuple(run.values["classes"].tolist()),
+    )
+    return at_prevalence(at_home, natural, equal) if use.flat else at_home
 
 
 def _validation_loss(seeds: dict[int, list[Stored]]) -> float:
     """Flat-weighted log-loss of the validation objects, which the temperature has seen."""
     losses = [
-        plasticc_log_loss(run.predictions("val", "all", _temperature(run)))
-        for folds in _whole(seeds).values()
+        plasticc_log_loss(_used(run, "val", Use(flat=True)))
+        for folds in seeds.values()
         for run in folds
     ]
     return float(np.mean(losses))
 
 
-def _pooled(seeds: dict[int, list[Stored]], scaled: bool) -> Predictions:
+def _pooled(seeds: dict[int, list[Stored]], use: Use) -> Predictions:
     """Out-of-fold predictions of all objects, averaged over seeds."""
-    each = []
-    for folds in _whole(seeds).values():
-        parts = [
-            run.predictions("test", "all", _temperature(run) if scaled else None) for run in folds
-        ]
-        each.append(_joined(parts))
-    return mean_of(each)
+    return mean_of([_joined([_used(run, "test", use) for run in f]) for f in seeds.values()])
 
 
 def _joined(parts: Sequence[Predictions]) -> Predictions:
@@ -230,24 +280,25 @@ def _joined(parts: Sequence[Predictions]) -> Predictions:
 def _plasticc_model(
     name: str, seeds: dict[int, list[Stored]], pooled: Predictions, validation: float
 ) -> Iterator[Row]:
-    runs = [run for folds in _whole(seeds).values() for run in folds]
-    label = f"PLAsTiCC, {name}, out of fold, {len(_whole(seeds))} seed(s)"
-    found: dict[str, Any] = scores(pooled, "Ia", ("roc_auc", "accuracy", "balanced_accuracy"))
-    flat = plasticc_log_loss(pooled)
+    runs = [run for folds in seeds.values() for run in folds]
+    label = f"PLAsTiCC, {name}, out of fold, {len(seeds)} seed(s)"
+    natural = _pooled(seeds, Use())
+    found: dict[str, Any] = scores(natural, "Ia", ("roc_auc", "accuracy"))
+    recall = scores(pooled, "Ia", ("balanced_accuracy",))["balanced_accuracy"]
     measured = (
-        f"{flat:.3f}; {found['roc_auc']:.3f}; {found['accuracy']:.3f}; "
-        f"{found['balanced_accuracy']:.3f}"
+        f"{plasticc_log_loss(pooled):.3f}; {found['roc_auc']:.3f}; {found['accuracy']:.3f}; "
+        f"{recall:.3f}"
     )
     what = f"{label}: flat-weighted log-loss; Ia AUC; accuracy; balanced accuracy"
     yield Row(PART, what, "reported", measured, f"validation log-loss {validation:.3f}")
-    before = top_label(_pooled(seeds, scaled=False)).ece
-    after = top_label(pooled).ece
+    before = top_label(_pooled(seeds, Use(scaled=False))).ece
+    after = top_label(natural).ece
     yield Row(
         PART,
         f"{label}: ECE after temperature scaling, 15 equal-mass bins",
         f"<= {LARGEST_ECE}",
         f"{after:.4f}",
-        f"before {before:.4f}; of perfect calibration {floor(pooled):.4f}",
+        f"before {before:.4f}; of perfect calibration {floor(natural):.4f}",
         "-",
         "yes" if after <= LARGEST_ECE else "no",
     )
@@ -255,9 +306,12 @@ def _plasticc_model(
     yield Row(PART, f"{label}: CPU seconds of training a fold", "reported", f"{seconds:.0f}")
 
 
-def _against_trees(best: str, ours: Predictions, trees: Predictions) -> Row:
-    names = ("plasticc_log_loss", "roc_auc")
-    loss, area = (differences(ours, trees, "Ia", names)[name] for name in names)
+def _against_trees(
+    best: str, flat: tuple[Predictions, Predictions], natural: tuple[Predictions, Predictions]
+) -> Row:
+    """The log-loss where classes are equally common, the AUC where they are as in the sample."""
+    loss = differences(*flat, "Ia", ("plasticc_log_loss",))["plasticc_log_loss"]
+    area = differences(*natural, "Ia", ("roc_auc",))["roc_auc"]
     return Row(
         PART,
         f"PLAsTiCC, {best} (smallest validation loss) - {TREES}: log-loss; Ia AUC, 95 % interval",

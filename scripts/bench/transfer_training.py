@@ -12,9 +12,8 @@ from pathlib import Path
 import lightning as L
 import numpy as np
 import torch
-from classification import logits
+from classification import built, logits
 from numpy.typing import NDArray
-from training_clock import built
 
 from sntorch.classification.module import ClassifierModule
 from sntorch.data.batch import LightCurveBatch
@@ -23,7 +22,7 @@ from sntorch.data.datamodule import LightCurveDataModule
 
 POSITIVE = "Ia"
 GROUPS = GroupClasses({POSITIVE: [POSITIVE], f"not {POSITIVE}": ["*"]})
-MODEL = "classifier/transformer"
+MODEL = "transformer"
 BATCH_SIZE = 64
 # A trained classifier goes on in small steps.
 FINE_TUNING = ("learning_rate=5e-4",)

@@ -98,20 +98,9 @@ class Context(nn.Module):
         return ", ".join(self.columns) or "none"
 
     def _values(self, batch: LightCurveBatch) -> Tensor:
-        found = [self._column(batch, name).float() for name in self.columns]
+        found = [column(batch, name).float() for name in self.columns]
         empty = torch.zeros(len(batch), 0, device=batch.device)
         return torch.stack(found, dim=1) if found else empty
-
-    def _column(self, batch: LightCurveBatch, name: str) -> Tensor:
-        if name in NAMED:
-            return getattr(batch, name)
-        number = int(name.removeprefix(HOST))
-        if number >= batch.host.shape[1]:
-            raise DataError(
-                f"context column {name}: the light curves have {batch.host.shape[1]} host "
-                "columns; name them in data.host"
-            )
-        return batch.host[:, number]
 
     def _require(self, batch: LightCurveBatch, known: Tensor) -> None:
         lacking = (~known.any(1)).nonzero()[:, 0].tolist()
@@ -122,3 +111,24 @@ class Context(nn.Module):
                 "known, which this classifier needs; give them, or train with "
                 "model.context_required=false"
             )
+
+
+def column(batch: LightCurveBatch, name: str) -> Tensor:
+    """Values of a column, shape (B,), NaN where unknown.
+
+    Args:
+        batch: The light curves.
+        name: One of ``Context``'s.
+
+    Raises:
+        DataError: A host column that the light curves do not have.
+    """
+    if name in NAMED:
+        return getattr(batch, name)
+    number = int(name.removeprefix(HOST))
+    if number >= batch.host.shape[1]:
+        raise DataError(
+            f"context column {name}: the light curves have {batch.host.shape[1]} host "
+            "columns; name them in data.host"
+        )
+    return batch.host[:, number]

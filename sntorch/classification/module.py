@@ -24,12 +24,15 @@ from sntorch.classification.augmentation import Augmentation
 from sntorch.classification.base import ClassifierNetwork, StepNetwork
 from sntorch.classification.context import Context
 from sntorch.classification.losses import ClassLoss
+from sntorch.classification.model_card import model_card
 from sntorch.classification.schedules import rate_at
 from sntorch.classification.scores import quick_scores
 from sntorch.classification.start import open_start
 from sntorch.data.batch import LightCurveBatch
+from sntorch.data.facts import facts
 from sntorch.errors import CheckpointError, ConfigError, DataError
 from sntorch.nn.ema import AveragedModel
+from sntorch.nn.swag import Swag
 from sntorch.pretrained import load_pretrained, named, save_pretrained, training_sha256
 
 # Logging every step would cost as much as a small network.
@@ -111,7 +114,10 @@ class ClassifierModule(L.LightningModule):
         self.bands: tuple[str, ...] = ()
         self.classes: tuple[str, ...] = ()
         self.zeropoint = 0.0
+        self.host: tuple[str, ...] = ()
         self.training_sha256 = self.started_sha256 = ""
+        self.training_facts: dict[str, Any] = {}
+        self.swag: Swag | None = None
         self.loss: ClassLoss
         self._validated: list[tuple[Tensor, Tensor]] = []
 
@@ -121,12 +127,16 @@ class ClassifierModule(L.LightningModule):
         """Build the network for the data module's training objects, unless that has been done."""
         if not self.bands and stage == "fit":
             data: Any = self.trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
-            self.fit_inputs(data.train_batch())
+            self.fit_inputs(data.train_batch(), data.host)
 
-    def fit_inputs(self, batch: LightCurveBatch) -> None:
+    def fit_inputs(self, batch: LightCurveBatch, host: Sequence[str] = ()) -> None:
         """Build the network, and fit what precedes it, for all training objects.
 
         With ``start_from``, weights and the scaling of inputs are those of a trained classifier.
+
+        Args:
+            batch: The training objects.
+            host: Names of the columns of ``batch.host``, where the context uses any.
 
         Raises:
             DataError: Fewer than two classes, or training objects without a class.
@@ -145,7 +155,7 @@ class ClassifierModule(L.LightningModule):
                 "a classifier needs two or more"
             )
         start = self.config["start_from"]
-        previous = None if start is None else open_start(self, start, batch)
+        previous = None if start is None else open_start(self, start, batch, host)
         self._build(batch.bands, batch.classes, batch.zeropoint)
         if previous is None:
             self.network.fit_inputs(batch)
@@ -154,7 +164,8 @@ class ClassifierModule(L.LightningModule):
         else:
             self._take_over(previous)
         self.loss.fit(batch.label, self.config["class_weights"])
-        self.training_sha256 = training_sha256(batch)
+        self.host = tuple(host)
+        self.training_sha256, self.training_facts = training_sha256(batch), facts(batch)
 
     def _take_over(self, previous: Self) -> None:
         """What another classifier uses: its averaged weights, and the scaling of its inputs."""
@@ -175,6 +186,20 @@ class ClassifierModule(L.LightningModule):
         )
         self.average = AveragedModel(self.network, self.config["ema_decay"])
         self.loss = build(self.config["loss"], ClassLoss, classes=self.classes)
+
+    def keep_swag(self, rank: int) -> None:
+        """Make room for the moments of the weights, unless they are being collected already.
+
+        Raises:
+            ConfigError: A schedule that brings the weights to rest.
+        """
+        if self.config["schedule"] != "constant":
+            raise ConfigError(
+                f"SWAG needs weights that keep moving: model.schedule=constant, not "
+                f"{self.config['schedule']}"
+            )
+        if self.swag is None:
+            self.swag = Swag(self.network, rank).to(self.device)
 
     # ---------------------------------------------------------------- training
 
@@ -249,10 +274,16 @@ class ClassifierModule(L.LightningModule):
     # --------------------------------------------------------------------- use
 
     @torch.no_grad()
-    def logits(self, batch: LightCurveBatch) -> Tensor:
-        """Logits of whole curves by the averaged weights, shape (B, C)."""
+    def logits(self, batch: LightCurveBatch, network: ClassifierNetwork | None = None) -> Tensor:
+        """Logits of whole curves, shape (B, C).
+
+        Args:
+            batch: The light curves.
+            network: With other weights, or in another mode; default: the averaged weights.
+        """
         self.check_bands(batch)
-        return self.average(batch, self.context(batch))
+        used = self.average if network is None else network
+        return used(batch, self.context(batch))
 
     def check_bands(self, batch: LightCurveBatch) -> None:
         """Refuse light curves that the network was not made for.
@@ -283,14 +314,20 @@ class ClassifierModule(L.LightningModule):
             "bands": list(self.bands),
             "classes": list(self.classes),
             "zeropoint": self.zeropoint,
+            "host": list(self.host),
+            "swag": 0 if self.swag is None else self.swag.rank,
             "training_sha256": self.training_sha256,
             "started_sha256": self.started_sha256,
+            "training_facts": self.training_facts,
         }
 
     def _restore(self, found: Mapping[str, Any]) -> None:
         self._build(found["bands"], found["classes"], found["zeropoint"])
+        self.host = tuple(found["host"])
+        self.swag = Swag(self.network, found["swag"]) if found["swag"] else None
         self.training_sha256 = found["training_sha256"]
         self.started_sha256 = found["started_sha256"]
+        self.training_facts = found["training_facts"]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what is needed to rebuild the network."""
@@ -318,20 +355,20 @@ class ClassifierModule(L.LightningModule):
             arguments = found["arguments"]
         return load_model(cls, path, map_location, **arguments)
 
-    def save_pretrained(self, folder: str | Path, card: str | None = None) -> None:
-        """Write the trained classifier into a folder.
+    def save_pretrained(self, folder: str | Path, scores: Mapping[str, Any] | None = None) -> None:
+        """Write the trained classifier with its model card into a folder.
 
         Args:
             folder: New, empty, or the folder of another model.
-            card: A model card in Markdown.
+            scores: As ``evaluate_classifier`` returns them, for the card.
 
         Raises:
             DataError: The folder holds something else, or cannot be written.
         """
         # The classifier that this one started from lies elsewhere; its weights are here.
-        description = self._description()
-        description["arguments"] = self.config | {"start_from": None}
-        save_pretrained(folder, {**named(type(self)), **description}, self.state_dict(), card)
+        arguments = self.config | {"start_from": None}
+        config = {**named(type(self)), **self._description(), "arguments": arguments}
+        save_pretrained(folder, config, self.state_dict(), model_card(config, scores))
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, map_location: str = "cpu") -> Self:

@@ -4,10 +4,12 @@ type.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from sntorch.checkpoints import find_checkpoint
+from sntorch.classification.context import HOST
 from sntorch.data.batch import LightCurveBatch
 from sntorch.errors import ConfigError
 from sntorch.pretrained import is_pretrained
@@ -20,13 +22,16 @@ Model = TypeVar("Model", bound="ClassifierModule")
 SAME = ("network", "context")
 
 
-def open_start(model: Model, path: str | Path, batch: LightCurveBatch) -> Model:
+def open_start(
+    model: Model, path: str | Path, batch: LightCurveBatch, host: Sequence[str] = ()
+) -> Model:
     """The trained classifier at ``path``, if ``model`` can go on from it.
 
     Args:
         model: The classifier to train.
         path: Checkpoint, run or folder of a trained one.
         batch: Training objects of ``model``.
+        host: Names of the columns of ``batch.host``.
 
     Raises:
         CheckpointError: No classifier there.
@@ -44,7 +49,10 @@ def open_start(model: Model, path: str | Path, batch: LightCurveBatch) -> Model:
                 f"start_from {path}: was trained with {name}={found.config[name]}, which is "
                 f"accepted here; found {model.config[name]}"
             )
+    # Context counts host columns; which ones they are matters where it uses any.
+    columns = any(name.startswith(HOST) for name in model.config["context"])
     for name, ours, theirs in (
+        ("host columns", ", ".join(host) * columns, ", ".join(found.host) * columns),
         ("bands", ", ".join(batch.bands), ", ".join(found.bands)),
         ("classes", ", ".join(batch.classes), ", ".join(found.classes)),
         ("zero point", batch.zeropoint, found.zeropoint),
@@ -52,6 +60,6 @@ def open_start(model: Model, path: str | Path, batch: LightCurveBatch) -> Model:
         if ours != theirs:
             raise ConfigError(
                 f"start_from {path}: was trained with {name} {theirs}, which is accepted here, in "
-                f"this order; the training objects have {ours}"
+                f"this order; the training objects have {ours or 'none'}"
             )
     return found

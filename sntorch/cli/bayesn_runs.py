@@ -26,16 +26,16 @@ def published_model(cfg: DictConfig) -> SEDModel:
     Raises:
         ConfigError: Another kind of model, or no such device.
     """
-    import torch
     from hydra.utils import instantiate
 
     from sntorch.bayesn import SEDModel
+    from sntorch.cli.runs import device
 
     sed = instantiate(cfg.model)
     if not isinstance(sed, SEDModel):
         found = cfg.model.get("_target_")
         raise ConfigError(f"model: {found} is no BayeSN model; accepted are {MODELS}")
-    return sed.to(_device(str(cfg.device), torch.cuda.device_count()))
+    return sed.to(device(str(cfg.device)))
 
 
 def given_light_curves(cfg: DictConfig, headers: Any, purpose: str) -> Any:
@@ -105,13 +105,3 @@ def write_figures(folder: Path, figures: Iterable[tuple[str, Figure]]) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             figure.savefig(path, dpi=120)
             board.add_image(name, imread(path)[..., :3], dataformats="HWC")
-
-
-def _device(name: str, n_cuda: int) -> str:
-    # Times need double precision, which Apple's GPUs do not have.
-    accepted = ["cpu", *(["cuda"] if n_cuda else []), *(f"cuda:{i}" for i in range(n_cuda))]
-    if name == "auto":
-        return "cuda" if n_cuda else "cpu"
-    if name not in accepted:
-        raise ConfigError(f"device={name}: accepted here are auto, {', '.join(accepted)}")
-    return name

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sntorch.cli.entry import guarded
+from sntorch.cli.entry import guarded, told_warnings
 from sntorch.data import catalog
 from sntorch.data.io import FORMATS, read
 from sntorch.data.light_curve import LightCurves
-from sntorch.errors import ConfigError, SntorchWarning
+from sntorch.errors import ConfigError
 
 OPTIONS = ("strict", "format", "to_format", "survey", "bad_rows")
 
@@ -91,12 +90,8 @@ def _convert(options: argparse.Namespace) -> int:
 
 def _read(source: Path, settings: dict[str, Any]) -> LightCurves:
     """Read, with what was left out as one line on stderr instead of Python's warning."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", SntorchWarning)
-        light_curves = read(source, **settings)
-    for warning in caught:
-        sys.stderr.write(f"sntorch: {warning.message}\n")
-    return light_curves
+    with told_warnings():
+        return read(source, **settings)
 
 
 def _counts(light_curves: LightCurves) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sntorch.cli.experiments import check_verb
-from sntorch.errors import ConfigError, SntorchError
+from sntorch.errors import ConfigError, SntorchError, SntorchWarning
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -94,6 +96,16 @@ def guarded(run: Callable[[], Any]) -> None:
         sys.exit(USER_ERROR)
     if isinstance(code, int) and code:
         sys.exit(code)
+
+
+@contextmanager
+def told_warnings() -> Iterator[None]:
+    """Show our own warnings as one line each on stderr, in place of Python's form of them."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", SntorchWarning)
+        yield
+    for warning in caught:
+        sys.stderr.write(f"sntorch: {warning.message}\n")
 
 
 def user_message(error: BaseException) -> str | None:

@@ -12,12 +12,13 @@ from sntorch.cli.entry import USER_ERROR, guarded
 VERBS = {
     "train": "train any LightningModule: experiment=gan_ia, experiment=gan_foundation, …",
     "generate": "sample a trained generator: ckpt=… n=… seed=… out=…",
+    "classify": "class probabilities of light curves: ckpt=… files=… out=probabilities.parquet",
     "simulate": "simulate a survey: simulation=des_ia n=350 seed=1 out=sample.parquet",
     "augment": "fill up rare classes with generated objects: files=train.parquet target=max out=…",
     "fit": "posteriors of SNe Ia with BayeSN: files=… model=bayesn/t21 sampler=nuts",
     "train-bayesn": "learn a BayeSN model or population: experiment=t21 files=… headers=…",
     "evaluate": "score a generator on held-out light curves: task=generator ckpt=…",
-    "publish": "a trained generator as a folder with a model card: ckpt=… metrics=… out=…",
+    "publish": "a trained model as a folder with a model card: ckpt=… metrics=… out=…",
     "data": "list, fetch and convert light curves: data list",
     "config": "copy the packaged configs to a folder, or print a composed one",
 }

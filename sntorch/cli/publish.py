@@ -1,4 +1,4 @@
-"""``sntorch publish``: a trained generator as a folder to pass on, with its model card."""
+"""``sntorch publish``: a trained model as a folder to pass on, with its model card."""
 
 from __future__ import annotations
 
@@ -13,38 +13,66 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 METRICS = "metrics.json"
-# What the card reads.
-SECTIONS = ("n", "peak", "summary", "features", "memorisation", "impossible", "passed")
+# What the cards read.
+SECTIONS = {
+    "generator": ("n", "peak", "summary", "features", "memorisation", "impossible", "passed"),
+    "classifier": ("n", "positive", "redshift", "scores", "per_class"),
+}
 
 
 @hydra_main("publish")
 def main(cfg: DictConfig) -> None:
     """Write the folder."""
     from sntorch.checkpoints import find_checkpoint
-    from sntorch.generative.base import Generator
-    from sntorch.generative.training import TrainedGenerator
     from sntorch.pretrained import is_pretrained, model_sha256
 
     path = Path(cfg.ckpt) if is_pretrained(cfg.ckpt) else find_checkpoint(cfg.ckpt)
-    model = Generator.from_pretrained(path).model
-    if not isinstance(model, TrainedGenerator):
-        raise CheckpointError(
-            f"{path}: a {type(model).__name__} holds its training set and is passed on as it is; "
-            "a trained network is accepted"
-        )
-    scores = None if cfg.metrics is None else scores_of(Path(cfg.metrics), model_sha256(path))
+    kind, model = opened(path)
+    scores = None
+    if cfg.metrics is not None:
+        scores = scores_of(Path(cfg.metrics), model_sha256(path), kind)
     model.save_pretrained(cfg.out, scores)
     print(f"{cfg.out}: {type(model).__name__} with {'scores' if scores else 'no scores'}")
     for file in sorted(Path(cfg.out).iterdir()):
         print(file)
 
 
-def scores_of(path: Path, sha256: str) -> dict[str, Any]:
+def opened(path: Path) -> tuple[str, Any]:
+    """``generator`` or ``classifier``, and the trained model itself.
+
+    Args:
+        path: A checkpoint, or the folder of a model.
+
+    Raises:
+        CheckpointError: Neither of them, or damaged.
+    """
+    from sntorch.checkpoints import module_name
+    from sntorch.classification import ClassifierModule
+    from sntorch.generative.base import Generator
+    from sntorch.generative.training import TrainedGenerator
+    from sntorch.pretrained import load_pretrained
+
+    folder = path.is_dir()
+    name = load_pretrained(path)[0].get("model") if folder else module_name(path, "model")
+    if name == ClassifierModule.__name__:
+        read = ClassifierModule.from_pretrained if folder else ClassifierModule.from_checkpoint
+        return "classifier", read(path)
+    model = Generator.from_pretrained(path).model
+    if not isinstance(model, TrainedGenerator):
+        raise CheckpointError(
+            f"{path}: a {type(model).__name__} holds its training set and is passed on as it is; "
+            "a trained network is accepted"
+        )
+    return "generator", model
+
+
+def scores_of(path: Path, sha256: str, kind: str = "generator") -> dict[str, Any]:
     """The scores that ``sntorch evaluate`` wrote for a model.
 
     Args:
         path: ``metrics.json``, or the folder that holds it.
         sha256: Of the model.
+        kind: ``generator`` or ``classifier``.
 
     Raises:
         DataError: No such file, or no scores in it.
@@ -57,7 +85,9 @@ def scores_of(path: Path, sha256: str) -> dict[str, Any]:
         raise DataError(
             f"{file}: cannot be read ({error}); {METRICS} of sntorch evaluate is accepted"
         ) from error
-    missing = [name for name in SECTIONS if not isinstance(scores, dict) or name not in scores]
+    missing = [
+        name for name in SECTIONS[kind] if not isinstance(scores, dict) or name not in scores
+    ]
     if missing:
         raise DataError(
             f"{file}: has no {', '.join(missing)}; {METRICS} of sntorch evaluate is accepted"

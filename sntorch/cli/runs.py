@@ -1,11 +1,11 @@
-"""Folders that ``sntorch train`` wrote, and the checkpoints in them."""
+"""Folders that ``sntorch train`` wrote, the checkpoints in them, and the device to run on."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from sntorch.errors import CheckpointError
+from sntorch.errors import CheckpointError, ConfigError
 
 OUTPUTS = Path("outputs")
 LAST = Path("checkpoints") / "last.ckpt"
@@ -49,3 +49,21 @@ def check_readable(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or "state_dict" not in content:
         raise CheckpointError(f"{path}: not a Lightning checkpoint (no state_dict)")
     return content
+
+
+def device(name: str) -> str:
+    """The device that ``device=…`` names; ``auto`` is CUDA where there is one.
+
+    Raises:
+        ConfigError: No such device here.
+    """
+    import torch
+
+    # Times need double precision, which Apple's GPUs do not have.
+    n_cuda = torch.cuda.device_count()
+    accepted = ["cpu", *(["cuda"] if n_cuda else []), *(f"cuda:{i}" for i in range(n_cuda))]
+    if name == "auto":
+        return "cuda" if n_cuda else "cpu"
+    if name not in accepted:
+        raise ConfigError(f"device={name}: accepted here are auto, {', '.join(accepted)}")
+    return name

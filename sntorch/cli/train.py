@@ -26,6 +26,7 @@ NOT_APPLICABLE = (
     # On a Mac, where auto means the CPU.
     "GPU available but not used",
 )
+SPLIT = "split.csv"
 log = logging.getLogger(__name__)
 
 
@@ -59,6 +60,7 @@ def train(cfg: DictConfig, output: Path) -> int:
     trainer = _trainer(cfg, model)
     datamodule.setup("fit")
     if trainer.is_global_zero:
+        _write_split(datamodule, output)
         log.info(
             "training %s on %d objects; watch: tensorboard --logdir %s",
             type(model).__name__,
@@ -77,6 +79,14 @@ def train(cfg: DictConfig, output: Path) -> int:
         _write_metrics(trainer, output)
         print(f"run: {output}")
     return _exit_code(trainer)
+
+
+def _write_split(datamodule: Any, output: Path) -> None:
+    """Keep with the run which object was for what; ``data.split_file`` takes the table."""
+    from sntorch.data.splits import write_split
+
+    if hasattr(datamodule, "names"):
+        write_split(output / SPLIT, datamodule.names())
 
 
 def _quieten() -> None:

@@ -189,7 +189,8 @@ def _watched(
 ) -> Trained:
     """Train with progress on stderr and in TensorBoard."""
     from sntorch.bayesn.training import train
-    from sntorch.cli.training_watch import Board, Stages
+    from sntorch.cli.stages import Stages
+    from sntorch.cli.training_watch import Board
 
     stages, board = Stages(), Board(folder, settings.warmup + settings.draws)
 

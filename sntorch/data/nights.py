@@ -57,6 +57,15 @@ def by_night(batch: LightCurveBatch, same_night: float = SAME_NIGHT) -> Nights:
     return Nights(_first_times(batch, night, n_nights), flux, flux_err, seen, seen.any(-1))
 
 
+def padded(nights: Nights) -> Nights:
+    """The same nights with at least one column, for networks that read a first step."""
+    if nights.mask.shape[1]:
+        return nights
+    wide = [value.new_zeros(len(value), 1, *value.shape[2:]) for value in nights]
+    wide[2] = torch.ones_like(wide[2])
+    return Nights(*wide)
+
+
 def _night_of(batch: LightCurveBatch, same_night: float) -> Tensor:
     """Number of the night of each observation, shape (B, T)."""
     time, mask = batch.time, batch.mask

@@ -9,12 +9,12 @@ from typing import Any
 
 from sntorch.building import build, plain
 from sntorch.checkpoints import find_checkpoint
+from sntorch.data.facts import class_counts
 from sntorch.data.light_curve import LightCurves
 from sntorch.errors import CheckpointError, ConfigError
 from sntorch.generative.base import GenerativeModel, Generator
 from sntorch.generative.baselines import Baseline
 from sntorch.generative.training import TrainedGenerator
-from sntorch.generative.training_facts import class_counts
 from sntorch.pretrained import is_pretrained, model_sha256
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sntorch.checkpoints import KEY, load_model
 from sntorch.data.batch import LightCurveBatch, concatenate
+from sntorch.data.facts import facts
 from sntorch.data.rows import LightCurveRows
 from sntorch.errors import CheckpointError, ConfigError
 from sntorch.generative.base import Cadence, GenerativeModel, Seed
@@ -22,7 +23,7 @@ from sntorch.generative.model_card import model_card
 from sntorch.generative.noise import mix
 from sntorch.generative.requests import TrainingObjects
 from sntorch.generative.start import open_start
-from sntorch.generative.training_facts import facts, warn_of_few
+from sntorch.generative.training_facts import warn_of_few
 from sntorch.nn.ema import AveragedModel
 from sntorch.pretrained import (
     load_pretrained,

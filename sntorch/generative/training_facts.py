@@ -1,36 +1,14 @@
-"""What is told about a training set: in warnings, and to those who get the trained model."""
+"""Warnings about training sets that are too small."""
 
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 from sntorch.data.batch import LightCurveBatch
+from sntorch.data.facts import class_counts
 from sntorch.errors import SntorchWarning
 
 FEW_OBJECTS, FEW_OF_A_CLASS = 30, 5
-
-
-def facts(batch: LightCurveBatch) -> dict[str, Any]:
-    """Numbers about training objects that JSON can hold.
-
-    Returns:
-        ``n``, ``classes`` (class -> number of objects) and ``redshift`` (lowest and highest, or
-        None where none is known).
-    """
-    redshift = batch.redshift[batch.redshift.isfinite()]
-    return {
-        "n": len(batch),
-        "classes": class_counts(batch),
-        "redshift": [float(redshift.min()), float(redshift.max())] if len(redshift) else None,
-    }
-
-
-def class_counts(batch: LightCurveBatch) -> dict[str, int]:
-    """Number of objects of each class that has any."""
-    labels, counts = batch.label[batch.label >= 0].unique(return_counts=True)
-    names = [batch.classes[k] for k in labels.tolist()]
-    return dict(zip(names, counts.tolist(), strict=True))
 
 
 def warn_of_few(batch: LightCurveBatch) -> None:

@@ -20,7 +20,21 @@ from sntorch.simulation.populations import (
 from sntorch.simulation.redshifts import PowerLawRate, StarFormationRate, VolumetricRedshift
 from sntorch.simulation.resampled import ResampledSurvey
 from sntorch.simulation.sample import SimulatedSample
-from sntorch.simulation.selection import Cut, CutFlow, MinDetections, PhaseCoverage
+from sntorch.simulation.selection import (
+    Cut,
+    CutFlow,
+    DetectionsAroundPeak,
+    DetectionsInBands,
+    EfficiencyTable,
+    FunctionCut,
+    MagnitudeLimit,
+    MinDetections,
+    PeakMagnitude,
+    PhaseCoverage,
+    SpectroscopicEfficiency,
+    WithinRange,
+    salt_cut,
+)
 from sntorch.simulation.simulate import Simulator, simulated_batch
 from sntorch.simulation.sncosmo_source import SALTSource, TemplateSource
 from sntorch.simulation.sources import BayeSNSource, Source
@@ -33,16 +47,22 @@ __all__ = [
     "Constant",
     "Cut",
     "CutFlow",
+    "DetectionsAroundPeak",
+    "DetectionsInBands",
     "Distribution",
+    "EfficiencyTable",
     "Exponential",
+    "FunctionCut",
     "IndependentPopulation",
     "LogNormal",
+    "MagnitudeLimit",
     "MinDetections",
     "Mixture",
     "NoiseModel",
     "Normal",
     "Observations",
     "ParametricSurvey",
+    "PeakMagnitude",
     "PhaseCoverage",
     "Population",
     "PowerLawRate",
@@ -52,6 +72,7 @@ __all__ = [
     "SimulatedSample",
     "Simulator",
     "Source",
+    "SpectroscopicEfficiency",
     "SplitNormal",
     "StarFormationRate",
     "Streams",
@@ -61,6 +82,8 @@ __all__ = [
     "Visits",
     "VolumetricRedshift",
     "Weather",
+    "WithinRange",
     "core_collapse_mixture",
+    "salt_cut",
     "simulated_batch",
 ]

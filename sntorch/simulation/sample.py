@@ -42,6 +42,11 @@ class SimulatedSample:
         truth = {name: values[index] for name, values in self.truth.items()}
         return replace(self, batch=self.batch[index], truth=truth, true_flux=self.true_flux[index])
 
+    @property
+    def expected(self) -> LightCurveBatch:
+        """The observations without noise in the fluxes: what ``Cut.log_prob`` asks for."""
+        return replace(self.batch, flux=self.true_flux.to(self.batch.flux))
+
     def to_light_curves(self) -> LightCurves:
         """The objects one by one, with the scalar truth in ``meta`` under TRUTH_…."""
         scalar = {f"TRUTH_{k.upper()}": v.tolist() for k, v in self.truth.items() if v.ndim == 1}

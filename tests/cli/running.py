@@ -24,6 +24,8 @@ def run_here(verb, arguments, folder):
         except SystemExit as stop:
             return stop.code
         finally:
+            for handler in {*root.handlers} - {*handlers}:
+                handler.close()
             root.handlers[:], root.level = handlers, level
             torch.set_num_threads(threads)
     return 0

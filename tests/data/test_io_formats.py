@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from io_strategies import any_light_curve
 
-from sntorch.data.io import guess_format, parquet, read, write
+from sntorch.data.io import Stream, guess_format, parquet, read, write
 from sntorch.data.io.snana import to_text
 from sntorch.data.io.sncosmo import from_table, to_table
 from sntorch.data.light_curve import LightCurve, LightCurves
@@ -252,10 +252,41 @@ def test_parquet_columns_and_row_groups(tmp_path: Path, monkeypatch: pytest.Monk
     table = pq.read_table(tmp_path / "a.parquet")
     assert table["time"].to_pylist()[0] == [55000.0, 55001.0, 55003.5]
     assert table["band"].to_pylist()[0] == ["desg", "desr", "desg"]
-    first = next(parquet.stream(tmp_path / "a.parquet"))
+    first = next(iter(Stream(tmp_path / "a.parquet")))
     assert first == light_curves[0]
     assert first.meta == {"a": [1, 2]}
     assert list(read(tmp_path)) == light_curves
+
+
+def test_a_stream_reads_what_read_reads_in_chunks(tmp_path: Path) -> None:
+    curves = [LightCurve(**{**vars(three()), "object_id": str(i)}) for i in range(5)]
+    write(curves, tmp_path / "a.parquet")
+    write(curves[:2], tmp_path / "b.ecsv")
+    stream = Stream(tmp_path / "a.parquet")
+    assert stream.total == 5
+    assert [[lc.object_id for lc in chunk] for chunk in stream.chunks(2)] == [
+        ["0", "1"],
+        ["2", "3"],
+        ["4"],
+    ]
+    assert Stream(tmp_path / "b.ecsv").total is None
+    assert list(Stream(tmp_path / "b.ecsv")) == curves[:2]
+    with pytest.raises(DataError, match="unknown option colour"):
+        Stream(tmp_path / "a.parquet", colour="red")
+    with pytest.raises(DataError, match="no such file"):
+        Stream(tmp_path / "none.parquet")
+
+
+def test_a_stream_counts_what_it_left_out(tmp_path: Path) -> None:
+    bad = three()
+    bad.flux_err[:] = -1.0
+    curves = [LightCurve(**{**vars(three()), "object_id": "good"}), bad]
+    write(curves, tmp_path / "a.parquet")
+    with pytest.warns(SntorchWarning, match="left out 1 of 2 objects"):
+        assert [lc.object_id for lc in Stream(tmp_path / "a.parquet")] == ["good"]
+    write(curves[1:], tmp_path / "a.parquet")
+    with pytest.raises(DataError, match="flux_err"):
+        list(Stream(tmp_path / "a.parquet"))
 
 
 def test_parquet_missing_meta_is_valid_json(tmp_path: Path) -> None:

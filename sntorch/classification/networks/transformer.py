@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from sntorch.classification.base import ClassifierNetwork, StepNetwork, Steps
 from sntorch.classification.inputs import FEATURES, Photometry, since_first, since_trigger
 from sntorch.data.batch import LightCurveBatch
-from sntorch.data.nights import Nights, by_night
+from sntorch.data.nights import Nights, by_night, padded
 from sntorch.nn.rnn import masked_max, masked_mean
 from sntorch.nn.set_transformer import SetTransformer, sinusoids
 
@@ -163,12 +163,3 @@ class CausalTransformer(_Transformer, StepNetwork):
         days = since_first(nights.time, nights.mask)
         states = self._tokens(nights, days, context)
         return Steps(self.head(states), nights.mask, nights.time)
-
-
-def padded(nights: Nights) -> Nights:
-    """The same nights with at least one column, for networks that read a first step."""
-    if nights.mask.shape[1]:
-        return nights
-    wide = [value.new_zeros(len(value), 1, *value.shape[2:]) for value in nights]
-    wide[2] = torch.ones_like(wide[2])
-    return Nights(*wide)

@@ -86,19 +86,9 @@ def read(
     Raises:
         DataError: No such file, not the format, nothing usable in it, or (strict) a bad object.
     """
-    source = Path(path)
-    if not source.exists():
-        raise DataError(f"{source}: no such file or folder")
-    chosen = _format(format) if format else FORMATS[guess_format(source)]
-    unknown = sorted(set(options) - set(chosen.options))
-    if unknown:
-        accepted = ", ".join(chosen.options) or "none"
-        raise DataError(
-            f"{source}: unknown option {', '.join(unknown)} for {chosen.text}; "
-            f"accepted: {accepted}"
-        )
+    chosen = format_to_read(Path(path), format, options)
     reading = Reading(
-        source,
+        Path(path),
         strict,
         bad_rows,
         bands,
@@ -107,6 +97,24 @@ def read(
         {k: v for k, v in options.items() if v is not None},
     )
     return reading.finish(chosen.load().read(reading))
+
+
+def format_to_read(path: Path, format: str | None, options: Mapping[str, Any]) -> Format:
+    """The format named, or guessed.
+
+    Raises:
+        DataError: No such file, none of the formats, or an option that it does not understand.
+    """
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder")
+    chosen = _format(format) if format else FORMATS[guess_format(path)]
+    unknown = sorted(set(options) - set(chosen.options))
+    if unknown:
+        accepted = ", ".join(chosen.options) or "none"
+        raise DataError(
+            f"{path}: unknown option {', '.join(unknown)} for {chosen.text}; accepted: {accepted}"
+        )
+    return chosen
 
 
 def write(light_curves: Iterable[LightCurve], path: str | Path, format: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Parquet with list columns, one row an object, written and read in row groups.
+"""Parquet with list columns, one row an object, written and read in groups of rows.
 
 The list columns (``time``, ``flux``, ``flux_err``, ``band``, ``upper_limit``) are what
 nested-pandas and LSDB nest: ``nested_pandas.read_parquet(path).nest_lists(["time", …],
@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,21 @@ REQUIRED = ("object_id", "time", "flux", "flux_err", "band")
 
 def read(reading: Reading) -> list[LightCurve]:
     """All objects of a file, or of all ``.parquet`` files of a folder."""
-    return [lc for path in files(reading.path) for lc in stream(path, reading)]
+    return list(stream(reading))
+
+
+def stream(reading: Reading) -> Iterator[LightCurve]:
+    """All objects one by one, ``ROW_GROUP`` of them in memory at a time."""
+    for path in files(reading.path):
+        yield from _objects(path, reading)
+
+
+def count_objects(path: Path) -> int:
+    """Number of objects, which Parquet says without being read."""
+    import pyarrow.parquet as pq
+
+    with _readable(path):
+        return sum(pq.read_metadata(file).num_rows for file in files(path))
 
 
 def files(path: Path) -> list[Path]:
@@ -50,16 +65,22 @@ def files(path: Path) -> list[Path]:
     return found
 
 
-def stream(path: Path, reading: Reading | None = None) -> Iterator[LightCurve]:
-    """Objects one by one, a row group of the file in memory at a time."""
+def _objects(path: Path, reading: Reading) -> Iterator[LightCurve]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    reading = reading or Reading(path)
+    with _readable(path), pq.ParquetFile(path) as file:
+        # Not by row group: other programs write files of a single one.
+        for rows in file.iter_batches(ROW_GROUP):
+            yield from _group(pa.Table.from_batches([rows]), path, reading)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    import pyarrow as pa
+
     try:
-        with pq.ParquetFile(path) as file:
-            for group in range(file.num_row_groups):
-                yield from _group(file.read_row_group(group), path, reading)
+        yield
     except (pa.ArrowException, OSError) as error:
         raise DataError(
             f"{path}: not a readable Parquet file ({str(error).splitlines()[0]})"

@@ -11,7 +11,7 @@ columns, stays in ``meta``: a survey would not know it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,8 +39,14 @@ def read(reading: Reading) -> list[LightCurve]:
     The option ``metadata`` names the metadata file; by default it is looked for beside the light
     curves.
     """
+    return list(stream(reading))
+
+
+def stream(reading: Reading) -> Iterator[LightCurve]:
+    """All objects one by one, a light-curve file in memory at a time."""
     metadata: dict[Path, pa.Table] = {}
-    return [lc for path in files(reading.path) for lc in _read_pair(path, reading, metadata)]
+    for path in files(reading.path):
+        yield from _read_pair(path, reading, metadata)
 
 
 def files(path: Path) -> list[Path]:

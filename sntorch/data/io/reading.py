@@ -155,7 +155,16 @@ class Reading:
         Raises:
             DataError: Nothing usable was found.
         """
-        if not light_curves:
+        self.report(len(light_curves), stacklevel=4)
+        return LightCurves(light_curves, self.skipped)
+
+    def report(self, n_read: int, stacklevel: int = 3) -> None:
+        """Count in one warning what was left out beside ``n_read`` usable objects.
+
+        Raises:
+            DataError: Nothing usable was found.
+        """
+        if not n_read:
             reason = self.skipped[0] if self.skipped else f"{self.path}: no light curves found"
             more = (
                 f" (and {len(self.skipped) - 1} more bad objects)" if len(self.skipped) > 1 else ""
@@ -163,7 +172,7 @@ class Reading:
             raise DataError(reason + more)
         parts = []
         if self.skipped:
-            total = len(light_curves) + len(self.skipped)
+            total = n_read + len(self.skipped)
             parts.append(
                 f"left out {len(self.skipped)} of {total} objects, the first: {self.skipped[0]}"
             )
@@ -179,8 +188,8 @@ class Reading:
             parts.append(f"unknown types, left empty: {found}")
         if parts:
             hint = "strict=True stops at the first"
-            warnings.warn(f"{self.path}: {'; '.join(parts)}; {hint}", SntorchWarning, stacklevel=3)
-        return LightCurves(light_curves, self.skipped)
+            message = f"{self.path}: {'; '.join(parts)}; {hint}"
+            warnings.warn(message, SntorchWarning, stacklevel=stacklevel)
 
 
 def number(text: Any, default: float = NAN) -> float:

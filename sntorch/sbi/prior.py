@@ -1,0 +1,54 @@
+"""Uniform priors, and unconstrained coordinates in which there are no walls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+from sntorch.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class BoxPrior:
+    """Independent uniform parameters.
+
+    Attributes:
+        names: Of the parameters, D.
+        low: Lower bounds.
+        high: Upper bounds.
+    """
+
+    names: tuple[str, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        for name, low, high in zip(self.names, self.low, self.high, strict=True):
+            if not low < high:
+                raise ConfigError(f"prior of {name}: low < high is accepted; found {low}, {high}")
+
+    @property
+    def dim(self) -> int:
+        """D."""
+        return len(self.names)
+
+    def from_uniform(self, u: Tensor) -> Tensor:
+        """Parameters of uniform numbers in (0, 1), shape (..., D)."""
+        low, high = u.new_tensor(self.low), u.new_tensor(self.high)
+        return low + u * (high - low)
+
+    def constrain(self, free: Tensor) -> Tensor:
+        """Parameters of unconstrained variables, shape (..., D)."""
+        return self.from_uniform(torch.sigmoid(free))
+
+    def unconstrain(self, theta: Tensor) -> Tensor:
+        """Unconstrained variables of parameters within the box, shape (..., D)."""
+        low, high = theta.new_tensor(self.low), theta.new_tensor(self.high)
+        return torch.logit((theta - low) / (high - low))
+
+    def log_density(self, free: Tensor) -> Tensor:
+        """ln of the prior's density of unconstrained variables, shape (...)."""
+        return (logsigmoid(free) + logsigmoid(-free)).sum(-1)

@@ -1,0 +1,198 @@
+"""Simulated surveys of summarised supernovae, many at a time, each one reproducible.
+
+Every candidate has numbers of its own, the Philox words (Salmon et al. 2011) of the key (seed,
+survey) at its place in the survey: it comes out the same whatever the other surveys and however
+many candidates are drawn at a time.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.random import Generator, Philox
+from torch import Tensor
+
+from sntorch.errors import ConfigError
+from sntorch.sbi.prior import BoxPrior
+from sntorch.sbi.summary import PARAMETERS, SummaryData, SummarySurvey
+
+# A candidate has eight numbers: two of Philox's blocks of four.
+NUMBERS, BLOCKS = 8, 2
+FOR_CANDIDATES, FOR_EXPLOSIONS, FOR_PRIOR = range(3)
+GUESS, MARGIN = 0.2, 1.1
+MOST_AT_ONCE = 25_000
+MOST_PER_SUPERNOVA = 20_000
+
+
+def simulate(
+    survey: SummarySurvey, theta: Tensor, n: int, seed: int, first: int = 0
+) -> SummaryData:
+    """Surveys with ``n`` detected supernovae each.
+
+    Args:
+        survey: What is observed.
+        theta: Parameters of each survey, shape (B, 5), float64.
+        n: Number of supernovae, at least 1.
+        seed: Any integer.
+        first: Number of the first survey; the b-th is number ``first + b`` of the seed.
+
+    Raises:
+        ConfigError: An empty survey, parameters that are not five, or a selection that keeps next
+            to nothing.
+    """
+    if n < 1:
+        raise ConfigError(f"n is the number of supernovae in a survey, at least 1; found {n}")
+    _check(theta)
+    filling = _Filling(len(theta), n)
+    while len(open_ := (filling.kept < n).nonzero()[:, 0]):
+        counts = filling.wanted(open_)
+        for part in _parts(open_, counts):
+            counted = counts[part]
+            drawn = _candidates(survey, theta, seed, first, open_[part], filling.seen, counted)
+            filling.add(open_[part], counted, *drawn)
+        filling.give_up()
+    mask = torch.ones(len(theta), n, dtype=torch.bool)
+    return SummaryData(filling.redshift, filling.data, mask, filling.last)
+
+
+def simulate_exposure(
+    survey: SummarySurvey, theta: Tensor, rate: float, seed: int, first: int = 0
+) -> SummaryData:
+    """Surveys of a fixed duration: a Poisson number of explosions, of which some are detected.
+
+    Args:
+        survey: What is observed.
+        theta: Parameters of each survey, shape (B, 5), float64.
+        rate: Expected number of explosions.
+        seed: Any integer.
+        first: Number of the first survey.
+    """
+    _check(theta)
+    generators = [_generator(seed, first + b, FOR_EXPLOSIONS) for b in range(len(theta))]
+    counts = torch.tensor([g.poisson(rate) for g in generators])
+    every, none = torch.arange(len(theta)), torch.zeros(len(theta), dtype=torch.int64)
+    drawn = [
+        _candidates(survey, theta, seed, first, every[part], none, counts[part])
+        for part in _parts(every, counts)
+    ]
+    owner, z, data, detected = (torch.cat(parts) for parts in zip(*drawn, strict=True))
+    owner, z, data = owner[detected], z[detected], data[detected]
+    number = torch.bincount(owner, minlength=len(theta))
+    place = torch.arange(len(owner)) - (number.cumsum(0) - number)[owner]
+    width = int(number.max())
+    redshift = z.new_full((len(theta), width), survey.z_low)
+    padded = z.new_zeros(len(theta), width, 3)
+    redshift[owner, place], padded[owner, place] = z, data
+    return SummaryData(redshift, padded, torch.arange(width) < number[:, None], counts)
+
+
+def draw_prior(prior: BoxPrior, n: int, seed: int, first: int = 0) -> Tensor:
+    """Parameters of surveys ``first`` … ``first + n - 1`` of a seed, shape (n, D), float64."""
+    drawn = [_generator(seed, first + b, FOR_PRIOR).random(prior.dim) for b in range(n)]
+    return prior.from_uniform(torch.from_numpy(np.stack(drawn)))
+
+
+class _Filling:
+    """Surveys that are being filled."""
+
+    def __init__(self, n_surveys: int, n: int) -> None:
+        self.n = n
+        self.redshift = torch.zeros(n_surveys, n, dtype=torch.float64)
+        self.data = torch.zeros(n_surveys, n, 3, dtype=torch.float64)
+        self.kept = torch.zeros(n_surveys, dtype=torch.int64)
+        self.seen = torch.zeros(n_surveys, dtype=torch.int64)
+        self.last = torch.zeros(n_surveys, dtype=torch.int64)
+
+    def wanted(self, surveys: Tensor) -> Tensor:
+        """Candidates to draw next, by what fraction was kept so far."""
+        rate = (self.kept[surveys] + GUESS * self.n / 4) / (self.seen[surveys] + self.n / 4)
+        missing = self.n - self.kept[surveys]
+        return (MARGIN * missing / rate).ceil().long() + 1
+
+    def add(
+        self,
+        surveys: Tensor,
+        counts: Tensor,
+        owner: Tensor,
+        z: Tensor,
+        data: Tensor,
+        detected: Tensor,
+    ) -> None:
+        """Put the detected candidates where there is room."""
+        owner, row = owner[detected], detected.nonzero()[:, 0]
+        new = torch.bincount(owner, minlength=len(self.kept))
+        before = torch.zeros_like(self.kept)
+        before[surveys] = new[surveys].cumsum(0) - new[surveys]
+        place = self.kept[owner] + torch.arange(len(owner)) - before[owner]
+        room = place < self.n
+        owner, place, row = owner[room], place[room], row[room]
+        self.redshift[owner, place], self.data[owner, place] = z[row], data[row]
+        full = place == self.n - 1
+        begins = torch.zeros_like(self.kept)
+        begins[surveys] = counts.cumsum(0) - counts
+        here = row[full] - begins[owner[full]] + 1
+        self.last[owner[full]] = self.seen[owner[full]] + here
+        self.kept[surveys] += new[surveys]
+        self.seen[surveys] += counts
+
+    def give_up(self) -> None:
+        """Refuse a survey that does not fill."""
+        poor = (self.kept < self.n) & (self.seen > MOST_PER_SUPERNOVA * self.n)
+        if bool(poor.any()):
+            b = int(poor.nonzero()[0, 0])
+            raise ConfigError(
+                f"the selection keeps too little: survey {b} has {int(self.kept[b])} of {self.n} "
+                f"supernovae after {int(self.seen[b])} candidates"
+            )
+
+
+def _candidates(
+    survey: SummarySurvey,
+    theta: Tensor,
+    seed: int,
+    first: int,
+    surveys: Tensor,
+    start: Tensor,
+    counts: Tensor,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Survey, redshift, data and detection of candidates, shapes (M,), (M,), (M, 3), (M,)."""
+    u = np.empty((int(counts.sum()), NUMBERS))
+    end = 0
+    for b, count in zip(surveys.tolist(), counts.tolist(), strict=True):
+        generator = _generator(seed, first + b, FOR_CANDIDATES, BLOCKS * int(start[b]))
+        generator.random(out=u[end : end + count])
+        end += count
+    numbers = torch.from_numpy(u).T.contiguous()
+    owner = surveys.repeat_interleave(counts)
+    z = survey.redshift_quantile(numbers[0])
+    # Zero has one chance in 2^53 and no normal number.
+    normal = torch.special.ndtri(numbers[1:].clamp_(min=2.0**-54))
+    m0, alpha, beta, sigma_int = (column[owner] for column in theta[:, 1:].unbind(1))
+    x = survey.x0 + survey.sigma_x * normal[0]
+    c = survey.c0 + survey.sigma_c * normal[1]
+    # Its coefficients are computed once a survey.
+    within, place = surveys.unique(return_inverse=True)
+    mu = survey.distances.of_many(z, theta[within, 0], place.repeat_interleave(counts))
+    m = mu + m0 - alpha * x + beta * c + sigma_int * normal[2]
+    measured = zip((m, x, c), survey.noise_sd(z), normal[3:6], strict=True)
+    data = torch.stack([true + sd * noise for true, sd, noise in measured])
+    return owner, z, data.T, survey.is_detected(data.T, normal[6])
+
+
+def _generator(seed: int, survey: int, purpose: int, start: int = 0) -> Generator:
+    key = np.array([seed % 2**64, survey], dtype=np.uint64)
+    return Generator(Philox(key=key, counter=np.array([start, 0, 0, purpose], dtype=np.uint64)))
+
+
+def _parts(surveys: Tensor, counts: Tensor) -> list[Tensor]:
+    """Surveys in groups of not too many candidates: their places."""
+    group = (counts.cumsum(0) - 1) // MOST_AT_ONCE
+    places = torch.arange(len(surveys))
+    return [places[group == g] for g in group.unique()]
+
+
+def _check(theta: Tensor) -> None:
+    if theta.ndim != 2 or theta.shape[1] != len(PARAMETERS) or not len(theta):
+        raise ConfigError(
+            f"theta: one row of {', '.join(PARAMETERS)} a survey; found {tuple(theta.shape)}"
+        )
