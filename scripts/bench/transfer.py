@@ -53,6 +53,7 @@ def parsed() -> Options:
     generated = parser.add_argument_group("tstr")
     generated.add_argument("--model", choices=tuple(MODELS), default="flow")
     generated.add_argument("--seconds", type=float, default=60.0, help="CPU time of a generator")
+    generated.add_argument("--generated", type=int, default=1600, help="objects of a generator")
     generated.add_argument(
         "--numbers", type=int, nargs="+", default=list(transfer_generated.NUMBERS)
     )

@@ -30,7 +30,7 @@ from sntorch.features.summary import summary_features
 from sntorch.generative.evaluate.memorisation import memorisation
 
 PART = "classification"
-NUMBERS, N_GENERATED = (100, 400, 1600), 1600
+NUMBERS = (100, 400, 1600)
 REAL, MATCHED, MANY, BOTH = "real", "generated, as many", "generated, all", "real + generated"
 ON_REAL, ON_GENERATED = "tested on real", "tested on generated"
 
@@ -47,7 +47,7 @@ def settings(options: argparse.Namespace) -> dict[str, Any]:
         "model": options.model,
         "seconds": options.seconds,
         "steps": options.steps,
-        "generated": N_GENERATED,
+        "generated": options.generated,
     }
 
 
@@ -59,12 +59,13 @@ def real_objects(n: int, seed: int) -> LightCurveBatch:
 
 
 def generated_objects(
-    real: LightCurveBatch, model: str, seconds: float, seed: int
+    options: argparse.Namespace, real: LightCurveBatch, seed: int
 ) -> LightCurveBatch:
     """Objects of a generator that knows these alone, classes as common as among them."""
-    generator = built(MODELS[model], f"seed={seed}", *FOR_LONG.get(model, ()))
-    train(generator, real, seconds, seed, balance=True)
-    drawn = generator.sample(N_GENERATED, seed=seed)
+    overrides = FOR_LONG.get(options.model, ())
+    generator = built(MODELS[options.model], f"seed={seed}", *overrides)
+    train(generator, real, options.seconds, seed, balance=True)
+    drawn = generator.sample(options.generated, seed=seed)
     return drawn[(drawn.n_observations > 0).nonzero()[:, 0]]
 
 
@@ -86,7 +87,7 @@ def measure(options: argparse.Namespace, n: int, seed: int) -> dict[str, Answers
     """Answers about real and about generated objects, by ``ON_REAL`` and ``ON_GENERATED``."""
     real, test = real_objects(n, seed), _parts()[2]
     started = time.process_time()
-    generated = generated_objects(real, options.model, options.seconds, seed)
+    generated = generated_objects(options, real, seed)
     facts = {"generator_cpu_seconds": time.process_time() - started, **nearness(generated, real)}
     on_real, on_generated = {}, {}
     started = time.process_time()
