@@ -63,7 +63,8 @@ def data_for(name, folder, request):
         request.getfixturevalue("shared")
     if of_simulated_data(name):
         return FEW
-    if "model: classifier" not in (CONFIGS / f"{name}.yaml").read_text():
+    text = (CONFIGS / f"{name}.yaml").read_text()
+    if "model: classifier" not in text and "start_from" not in text:
         return [f"files={foundation(request)}"]
     batch = example_batch(
         n=40, bands=tuple(compose_config("train", [f"experiment={name}"]).data.bands)
@@ -73,7 +74,10 @@ def data_for(name, folder, request):
         lc.type = ("Ia", "IIP")[i % 2]
         lc.meta |= {"hostgal_photoz": 0.1 + i / 100, "hostgal_photoz_err": 0.01 * (1 + i % 3)}
     light_curves.write(folder / "two_classes.parquet")
-    return [f"files={folder / 'two_classes.parquet'}"]
+    data = [f"files={folder / 'two_classes.parquet'}"]
+    if "start_from" in text:
+        train(folder, "experiment=transformer_des", "debug=tiny", *data)
+    return data
 
 
 def experiments_of(verb):

@@ -15,7 +15,7 @@ from generative_samples import MIXED, SHARED, simulated
 
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.io import read
-from sntorch.data.light_curve import LightCurve
+from sntorch.data.light_curve import LightCurve, LightCurves
 from sntorch.data.magnitudes import offset
 from sntorch.data.taxonomy import default_taxonomy
 from sntorch.data.transforms import Deredden, PhaseRange
@@ -126,13 +126,18 @@ def open_supernova_catalog() -> LightCurveBatch:
     colour term, some 0.1 mag) and of the rest-frame wavelengths remain; redshifts of the nearest
     carry their peculiar velocities.
     """
-    light_curves = read(
-        SHARED / "data" / "osc_2010_2014" / "photometry.csv.gz", bad_rows="drop"
-    ).filter(lambda lc: lc.type not in OSC_OPEN and lc.redshift > 0)
-    merged = light_curves.map(with_rare_type).map(in_merged_bands).filter(lambda lc: len(lc) > 0)
+    merged = osc_light_curves().map(with_rare_type)
     batch = Deredden()(merged.to_batch(bands=tuple(MERGED_BANDS)))
     batch = PhaseRange(*OSC_PHASES, rest_frame=True)(batch)
     return well_observed(at_rest(batch)).trim()
+
+
+def osc_light_curves() -> LightCurves:
+    """The real SNe of known type and redshift in ``MERGED_BANDS``, with AB fluxes."""
+    light_curves = read(
+        SHARED / "data" / "osc_2010_2014" / "photometry.csv.gz", bad_rows="drop"
+    ).filter(lambda lc: lc.type not in OSC_OPEN and lc.redshift > 0)
+    return light_curves.map(in_merged_bands).filter(lambda lc: len(lc) > 0)
 
 
 def with_rare_type(light_curve: LightCurve) -> LightCurve:

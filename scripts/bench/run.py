@@ -31,6 +31,11 @@ NO_BENCH = {
     "trained_arms.py",
     "training_clock.py",
     "training_jobs.py",
+    "transfer_generated.py",
+    "transfer_real.py",
+    "transfer_results.py",
+    "transfer_sample.py",
+    "transfer_training.py",
 }
 
 

@@ -27,6 +27,7 @@ from sntorch.classification.losses import ClassLoss
 from sntorch.classification.model_card import model_card
 from sntorch.classification.schedules import rate_at
 from sntorch.classification.scores import quick_scores
+from sntorch.classification.start import open_start
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.facts import facts
 from sntorch.errors import CheckpointError, ConfigError, DataError
@@ -58,6 +59,9 @@ class ClassifierModule(L.LightningModule):
         ema_decay: Of the average of the weights; 0 keeps the weights themselves.
         clip: Largest norm of a gradient.
         seed: Of augmentation.
+        start_from: A trained classifier to go on from, its checkpoint, run or folder: of the same
+            network and context, for the same bands and classes. Its weights and the scaling of
+            its inputs are kept.
 
     Raises:
         ConfigError: A schedule that is not known, or a share outside [0, 1).
@@ -82,6 +86,7 @@ class ClassifierModule(L.LightningModule):
         ema_decay: float = 0.995,
         clip: float = 1.0,
         seed: int = 0,
+        start_from: str | Path | None = None,
     ) -> None:
         super().__init__()
         if not 0 <= context_dropout < 1:
@@ -102,6 +107,7 @@ class ClassifierModule(L.LightningModule):
                 "ema_decay": ema_decay,
                 "clip": clip,
                 "seed": seed,
+                "start_from": None if start_from is None else str(start_from),
             }
         )
         self.context = Context(context, context_required)
@@ -111,7 +117,7 @@ class ClassifierModule(L.LightningModule):
         self.classes: tuple[str, ...] = ()
         self.zeropoint = 0.0
         self.host: tuple[str, ...] = ()
-        self.training_sha256 = ""
+        self.training_sha256 = self.started_sha256 = ""
         self.training_facts: dict[str, Any] = {}
         self.swag: Swag | None = None
         self.loss: ClassLoss
@@ -128,12 +134,16 @@ class ClassifierModule(L.LightningModule):
     def fit_inputs(self, batch: LightCurveBatch, host: Sequence[str] = ()) -> None:
         """Build the network, and fit what precedes it, for all training objects.
 
+        With ``start_from``, weights and the scaling of inputs are those of a trained classifier.
+
         Args:
             batch: The training objects.
             host: Names of the columns of ``batch.host``, where the context uses any.
 
         Raises:
             DataError: Fewer than two classes, or training objects without a class.
+            ConfigError: A classifier to start from that does not fit.
+            CheckpointError: No classifier there.
         """
         unknown = int((batch.label < 0).sum())
         if unknown:
@@ -146,13 +156,25 @@ class ClassifierModule(L.LightningModule):
                 f"training objects of the classes {', '.join(batch.classes) or '(none)'}: "
                 "a classifier needs two or more"
             )
+        start = self.config["start_from"]
+        previous = None if start is None else open_start(self, start, batch, host)
         self._build(batch.bands, batch.classes, batch.zeropoint)
-        self.network.fit_inputs(batch)
-        self.average.average.fit_inputs(batch)
-        self.context.fit(batch)
+        if previous is None:
+            self.network.fit_inputs(batch)
+            self.average.average.fit_inputs(batch)
+            self.context.fit(batch)
+        else:
+            self._take_over(previous)
         self.loss.fit(batch.label, self.config["class_weights"])
         self.host = tuple(host)
         self.training_sha256, self.training_facts = training_sha256(batch), facts(batch)
+
+    def _take_over(self, previous: Self) -> None:
+        """What another classifier uses: its averaged weights, and the scaling of its inputs."""
+        self.started_sha256 = previous.training_sha256
+        self.context.load_state_dict(previous.context.state_dict())
+        for network in (self.network, self.average.average):
+            network.load_state_dict(previous.average.average.state_dict())
 
     def _build(self, bands: Sequence[str], classes: Sequence[str], zeropoint: float) -> None:
         self.bands, self.classes = tuple(bands), tuple(classes)
@@ -297,6 +319,7 @@ class ClassifierModule(L.LightningModule):
             "host": list(self.host),
             "swag": 0 if self.swag is None else self.swag.rank,
             "training_sha256": self.training_sha256,
+            "started_sha256": self.started_sha256,
             "training_facts": self.training_facts,
         }
 
@@ -305,6 +328,7 @@ class ClassifierModule(L.LightningModule):
         self.host = tuple(found["host"])
         self.swag = Swag(self.network, found["swag"]) if found["swag"] else None
         self.training_sha256 = found["training_sha256"]
+        self.started_sha256 = found["started_sha256"]
         self.training_facts = found["training_facts"]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -343,7 +367,9 @@ class ClassifierModule(L.LightningModule):
         Raises:
             DataError: The folder holds something else, or cannot be written.
         """
-        config = {**named(type(self)), **self._description()}
+        # The classifier that this one started from lies elsewhere; its weights are here.
+        arguments = self.config | {"start_from": None}
+        config = {**named(type(self)), **self._description(), "arguments": arguments}
         # The average is what is used; weights from which training could go on stay in the
         # checkpoint.
         tensors = {k: v for k, v in self.state_dict().items() if not k.startswith(NETWORK)}

@@ -1,0 +1,65 @@
+"""Going on from a trained classifier: from simulated supernovae to real ones, of which few have a
+type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from sntorch.checkpoints import find_checkpoint
+from sntorch.classification.context import HOST
+from sntorch.data.batch import LightCurveBatch
+from sntorch.errors import ConfigError
+from sntorch.pretrained import is_pretrained
+
+if TYPE_CHECKING:
+    from sntorch.classification.module import ClassifierModule
+
+Model = TypeVar("Model", bound="ClassifierModule")
+# Settings that weights are made for.
+SAME = ("network", "context")
+
+
+def open_start(
+    model: Model, path: str | Path, batch: LightCurveBatch, host: Sequence[str] = ()
+) -> Model:
+    """The trained classifier at ``path``, if ``model`` can go on from it.
+
+    Args:
+        model: The classifier to train.
+        path: Checkpoint, run or folder of a trained one.
+        batch: Training objects of ``model``.
+        host: Names of the columns of ``batch.host``.
+
+    Raises:
+        CheckpointError: No classifier there.
+        ConfigError: Another network or context, other bands or classes, or another zero point.
+    """
+    kind = type(model)
+    found = (
+        kind.from_pretrained(path)
+        if is_pretrained(path)
+        else kind.from_checkpoint(find_checkpoint(path))
+    )
+    for name in SAME:
+        if model.config[name] != found.config[name]:
+            raise ConfigError(
+                f"start_from {path}: was trained with {name}={found.config[name]}, which is "
+                f"accepted here; found {model.config[name]}"
+            )
+    # Context counts host columns; which ones they are matters where it uses any.
+    columns = any(name.startswith(HOST) for name in model.config["context"])
+    for name, ours, theirs in (
+        ("host columns", ", ".join(host) * columns, ", ".join(found.host) * columns),
+        ("bands", ", ".join(batch.bands), ", ".join(found.bands)),
+        ("classes", ", ".join(batch.classes), ", ".join(found.classes)),
+        ("zero point", batch.zeropoint, found.zeropoint),
+    ):
+        if ours != theirs:
+            raise ConfigError(
+                f"start_from {path}: was trained with {name} {theirs}, which is accepted here, in "
+                f"this order; the training objects have {ours or 'none'}"
+            )
+    return found
