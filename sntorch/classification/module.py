@@ -110,6 +110,7 @@ class ClassifierModule(L.LightningModule):
         self.bands: tuple[str, ...] = ()
         self.classes: tuple[str, ...] = ()
         self.zeropoint = 0.0
+        self.temperature = 1.0
         self.host: tuple[str, ...] = ()
         self.training_sha256 = ""
         self.training_facts: dict[str, Any] = {}
@@ -255,7 +256,7 @@ class ClassifierModule(L.LightningModule):
 
     @torch.no_grad()
     def logits(self, batch: LightCurveBatch, network: ClassifierNetwork | None = None) -> Tensor:
-        """Logits of whole curves, shape (B, C).
+        """Logits of whole curves over the temperature, if one was published, shape (B, C).
 
         Args:
             batch: The light curves.
@@ -263,7 +264,7 @@ class ClassifierModule(L.LightningModule):
         """
         self.check_bands(batch)
         used = self.average if network is None else network
-        return used(batch, self.context(batch))
+        return used(batch, self.context(batch)) / self.temperature
 
     def check_bands(self, batch: LightCurveBatch) -> None:
         """Refuse light curves that the network was not made for.
@@ -295,6 +296,7 @@ class ClassifierModule(L.LightningModule):
             "classes": list(self.classes),
             "zeropoint": self.zeropoint,
             "host": list(self.host),
+            "temperature": self.temperature,
             "swag": 0 if self.swag is None else self.swag.rank,
             "training_sha256": self.training_sha256,
             "training_facts": self.training_facts,
@@ -303,6 +305,7 @@ class ClassifierModule(L.LightningModule):
     def _restore(self, found: Mapping[str, Any]) -> None:
         self._build(found["bands"], found["classes"], found["zeropoint"])
         self.host = tuple(found["host"])
+        self.temperature = found.get("temperature", 1.0)
         self.swag = Swag(self.network, found["swag"]) if found["swag"] else None
         self.training_sha256 = found["training_sha256"]
         self.training_facts = found["training_facts"]
@@ -338,12 +341,14 @@ class ClassifierModule(L.LightningModule):
 
         Args:
             folder: New, empty, or the folder of another model.
-            scores: As ``evaluate_classifier`` returns them, for the card.
+            scores: As ``sntorch evaluate`` wrote them, for the card; the ``temperature`` that
+                they were computed with, if any, goes into the folder, too.
 
         Raises:
             DataError: The folder holds something else, or cannot be written.
         """
         config = {**named(type(self)), **self._description()}
+        config["temperature"] = (scores or {}).get("temperature", self.temperature)
         # The average is what is used; weights from which training could go on stay in the
         # checkpoint.
         tensors = {k: v for k, v in self.state_dict().items() if not k.startswith(NETWORK)}
