@@ -16,7 +16,8 @@ SHORT = {
     "sntorch train": ["debug=tiny"],
     "sntorch generate": ["n=20"],
     "sntorch evaluate": ["n=60", "bootstrap=5"],
-    "sntorch simulate": [],
+    "sntorch simulate": ["n=120"],
+    "sntorch classify": [],
     "sntorch augment": [],
     "sntorch publish": [],
     "sntorch fit": ["sampler.vi_iterations=10", "figures=1"],
@@ -87,7 +88,12 @@ def folder(tmp_path_factory, root):
 
 
 def test_commands_and_examples_run_in_order(folder):
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    templates = folder.parent / "shared" / "data" / "sncosmo"
+    environment = {
+        "SNCOSMO_DATA_DIR": str(templates),
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
     for command in (c for c in commands() if c not in LONG):
         extra = SHORT[" ".join(command.split()[:2])]
         assert run([*command.split(), *extra], folder, environment)

@@ -50,12 +50,19 @@ def _what(config: Mapping[str, Any]) -> str:
         f"Classes: {', '.join(config['classes'])}.\n\n"
         f"Bands: {', '.join(config['bands'])}; fluxes with zero point {config['zeropoint']:g}; "
         "other bands and zero points are left out or brought to these.\n\n"
+        f"{_temperature(config)}\n\n"
         f"Known besides the photometry: {_context(config)}. `class_weights`: {weights}.\n\n"
         "```python\n"
         "from sntorch.classification import Classifier\n\n"
         f'table = Classifier.from_pretrained("this/folder").predict("survey/")  # {columns}\n'
         "```"
     )
+
+
+def _temperature(config: Mapping[str, Any]) -> str:
+    if config["temperature"] == 1:
+        return "Probabilities are the network's own, without temperature scaling."
+    return f"Probabilities are calibrated with the temperature {config['temperature']:.3f}."
 
 
 def _context(config: Mapping[str, Any]) -> str:

@@ -116,6 +116,7 @@ class ClassifierModule(L.LightningModule):
         self.bands: tuple[str, ...] = ()
         self.classes: tuple[str, ...] = ()
         self.zeropoint = 0.0
+        self.temperature = 1.0
         self.host: tuple[str, ...] = ()
         self.training_sha256 = self.started_sha256 = ""
         self.training_facts: dict[str, Any] = {}
@@ -277,7 +278,7 @@ class ClassifierModule(L.LightningModule):
 
     @torch.no_grad()
     def logits(self, batch: LightCurveBatch, network: ClassifierNetwork | None = None) -> Tensor:
-        """Logits of whole curves, shape (B, C).
+        """Logits of whole curves over the temperature, if one was published, shape (B, C).
 
         Args:
             batch: The light curves.
@@ -285,7 +286,7 @@ class ClassifierModule(L.LightningModule):
         """
         self.check_bands(batch)
         used = self.average if network is None else network
-        return used(batch, self.context(batch))
+        return used(batch, self.context(batch)) / self.temperature
 
     def check_bands(self, batch: LightCurveBatch) -> None:
         """Refuse light curves that the network was not made for.
@@ -317,6 +318,7 @@ class ClassifierModule(L.LightningModule):
             "classes": list(self.classes),
             "zeropoint": self.zeropoint,
             "host": list(self.host),
+            "temperature": self.temperature,
             "swag": 0 if self.swag is None else self.swag.rank,
             "training_sha256": self.training_sha256,
             "started_sha256": self.started_sha256,
@@ -326,6 +328,7 @@ class ClassifierModule(L.LightningModule):
     def _restore(self, found: Mapping[str, Any]) -> None:
         self._build(found["bands"], found["classes"], found["zeropoint"])
         self.host = tuple(found["host"])
+        self.temperature = found.get("temperature", 1.0)
         self.swag = Swag(self.network, found["swag"]) if found["swag"] else None
         self.training_sha256 = found["training_sha256"]
         self.started_sha256 = found["started_sha256"]
@@ -362,7 +365,8 @@ class ClassifierModule(L.LightningModule):
 
         Args:
             folder: New, empty, or the folder of another model.
-            scores: As ``evaluate_classifier`` returns them, for the card.
+            scores: As ``sntorch evaluate`` wrote them, for the card; the ``temperature`` that
+                they were computed with, if any, goes into the folder, too.
 
         Raises:
             DataError: The folder holds something else, or cannot be written.
@@ -370,6 +374,7 @@ class ClassifierModule(L.LightningModule):
         # The classifier that this one started from lies elsewhere; its weights are here.
         arguments = self.config | {"start_from": None}
         config = {**named(type(self)), **self._description(), "arguments": arguments}
+        config["temperature"] = (scores or {}).get("temperature", self.temperature)
         # The average is what is used; weights from which training could go on stay in the
         # checkpoint.
         tensors = {k: v for k, v in self.state_dict().items() if not k.startswith(NETWORK)}

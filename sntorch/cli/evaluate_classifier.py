@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 
 BASELINES = ("none", "lightgbm", "histogram")
 BATCH = 512
+# The column of the context that boosted trees take for a photometric redshift.
+PHOTO_Z = "host_0"
 
 
 def evaluate_classifier_run(cfg: DictConfig, output: Path) -> str:
     """Score a classifier beside boosted trees and the majority class; returns the summary.
 
-    Probabilities are those after a temperature that was fitted on the validation objects, where
-    there are any.
+    Probabilities are those after a temperature that was fitted on the whole light curves of the
+    validation objects, where there are any; ``sntorch publish`` puts it into the model's folder.
 
     Args:
         cfg: The composed ``evaluate`` config.
@@ -36,7 +38,7 @@ def evaluate_classifier_run(cfg: DictConfig, output: Path) -> str:
 
     Raises:
         ConfigError: A baseline or a class that there is not.
-        DataError: No test objects.
+        DataError: No test objects, or light curves of other classes than the classifier's.
     """
     from sntorch.checkpoints import find_checkpoint
     from sntorch.classification.module import ClassifierModule
@@ -46,20 +48,31 @@ def evaluate_classifier_run(cfg: DictConfig, output: Path) -> str:
         write_classifier_report,
     )
     from sntorch.cli.training_data import training_data
+    from sntorch.pretrained import model_sha256
 
     if cfg.baseline not in BASELINES:
         raise ConfigError(f"baseline={cfg.baseline}: accepted are {', '.join(BASELINES)}")
     checkpoint = find_checkpoint(cfg.ckpt)
     module = ClassifierModule.from_checkpoint(checkpoint)
     data = training_data(checkpoint, cfg.files, cfg.trust)
-    if not len(data.test_batch()):
-        raise DataError(
-            f"{checkpoint}: its run held out no test objects; set data.split and train"
-        )
+    _check(data.test_batch(), module, checkpoint)
     metrics, by_epoch, others = _scored(cfg, module, data)
+    metrics["model_sha256"] = model_sha256(checkpoint)
     figures = classifier_figures(metrics, by_epoch, others)
     write_classifier_report(output, metrics, figures, str(checkpoint))
     return classifier_summary(metrics)
+
+
+def _check(held_out: LightCurveBatch, module: ClassifierModule, checkpoint: Path) -> None:
+    if not len(held_out):
+        raise DataError(
+            f"{checkpoint}: its run held out no test objects; set data.split and train"
+        )
+    if held_out.classes != module.classes:
+        raise DataError(
+            f"light curves of the classes {', '.join(held_out.classes)}; this classifier knows "
+            f"{', '.join(module.classes)}: files= takes those that it was trained on"
+        )
 
 
 def _scored(
@@ -69,17 +82,20 @@ def _scored(
     from sntorch.classification.early import EPOCHS, WHOLE
     from sntorch.classification.evaluate.report import evaluate_classifier
 
-    epochs, held_out = (WHOLE, *EPOCHS), data.test_batch()
+    positive = _positive(cfg.positive, module.classes)
+    held_out = data.test_batch()
     temperature = _temperature(module, data.val_batch())
-    by_epoch = {epoch: _predicted(module, temperature, epoch.cut(held_out)) for epoch in epochs}
-    others = _baselines(cfg, data, module.config["context"], epochs)
+    # Whole light curves as they are: a network that reads the date of peak was trained with it.
+    by_epoch = {WHOLE: _predicted(module, temperature, held_out)}
+    by_epoch |= {epoch: _predicted(module, temperature, epoch.cut(held_out)) for epoch in EPOCHS}
+    others = _baselines(cfg, data, module.config["context"], (WHOLE, *EPOCHS))
     metrics = evaluate_classifier(
         by_epoch,
-        _positive(cfg.positive, module.classes),
+        positive,
         others,
         _foreign(module, temperature, held_out, cfg.seed),
         data.train_batch().label.bincount(minlength=len(module.classes)).numpy(),
-        redshift=", ".join(module.config["context"]) or "none",
+        redshift=", ".join(_context(module)) or "none",
         n_resamples=cfg.bootstrap,
         seed=cfg.seed,
     )
@@ -122,9 +138,9 @@ def _baselines(
 
     if cfg.baseline == "none":
         return {}
-    redshift = "none"
-    if context:
-        redshift = "spec-z" if "redshift" in context else "photo-z"
+    redshift = "photo-z" if PHOTO_Z in context else "none"
+    if "redshift" in context:
+        redshift = "spec-z"
     trees: FeatureClassifier = FeatureClassifier(redshift, cfg.baseline, cfg.seed)
     trees.fit(data.train_batch(), epochs=epochs if cfg.baseline_epochs else epochs[:1])
     held_out = data.test_batch()
@@ -140,6 +156,12 @@ def _foreign(
         name: _predicted(module, temperature, make(held_out, seed))
         for name, make in FOREIGN.items()
     }
+
+
+def _context(module: ClassifierModule) -> list[str]:
+    """What the classifier is told besides the photometry, the host's columns by name."""
+    host = {f"host_{i}": name for i, name in enumerate(module.host)}
+    return [host.get(name, name) for name in module.config["context"]]
 
 
 def _positive(asked: str | None, classes: Sequence[str]) -> str:
