@@ -127,6 +127,10 @@ def run(options: argparse.Namespace, seed: int, fold: int) -> None:
         redshift = [] if des else ["context=[host_0,host_1]"]
         module = built(options.model, f"seed={seed}", *redshift, *options.set)
         model, seconds = trained(module, data, options.epochs)
+    if options.save and isinstance(model, ClassifierModule):
+        model.save_pretrained(
+            options.save / f"{options.data}_{options.name}_seed{seed}_fold{fold}"
+        )
     speed = rate(model, data.train_batch())
     # Galactic variables have no peak from which to count, and are scored as a whole.
     found = scored(model, data, EPOCHS if des else {"all": EPOCHS["all"]})
@@ -156,6 +160,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="of the model")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--folder", type=Path, default=FOLDER)
+    parser.add_argument("--save", type=Path, help="folder for the trained classifiers")
     parser.add_argument("--table", action="store_true", help="train nothing, print what there is")
     options = parser.parse_args()
     options.name = options.name or options.model

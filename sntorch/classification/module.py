@@ -37,6 +37,8 @@ from sntorch.pretrained import load_pretrained, named, save_pretrained, training
 
 # Logging every step would cost as much as a small network.
 LOG_EVERY = 20
+# Where tensors of the network, and of its average, stand in a state.
+NETWORK, AVERAGE = "network.", "average.average."
 
 
 class ClassifierModule(L.LightningModule):
@@ -368,7 +370,10 @@ class ClassifierModule(L.LightningModule):
         # The classifier that this one started from lies elsewhere; its weights are here.
         arguments = self.config | {"start_from": None}
         config = {**named(type(self)), **self._description(), "arguments": arguments}
-        save_pretrained(folder, config, self.state_dict(), model_card(config, scores))
+        # The average is what is used; weights from which training could go on stay in the
+        # checkpoint.
+        tensors = {k: v for k, v in self.state_dict().items() if not k.startswith(NETWORK)}
+        save_pretrained(folder, config, tensors, model_card(config, scores))
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, map_location: str = "cpu") -> Self:
@@ -381,7 +386,9 @@ class ClassifierModule(L.LightningModule):
         try:
             module = cls(**config["arguments"])
             module._restore(config)
-            module.load_state_dict(tensors)
+            average = {k: v for k, v in tensors.items() if k.startswith(AVERAGE)}
+            same = {NETWORK + k.removeprefix(AVERAGE): v for k, v in average.items()}
+            module.load_state_dict(tensors | same)
         except (KeyError, TypeError, RuntimeError) as error:
             raise CheckpointError(
                 f"{folder}: incomplete ({str(error).splitlines()[0]})"

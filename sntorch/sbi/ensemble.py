@@ -88,9 +88,12 @@ def sample(
         _sample(posterior.take(index), n, settings, generator)
         for index in torch.arange(len(posterior)).split(settings.at_once)
     ]
-    joined = (torch.cat([getattr(p, k) for p in parts]) for k in ("theta", "log_prob"))
-    acceptance = torch.cat([p.acceptance for p in parts])
-    return EnsembleDraws(*joined, acceptance, settings.walkers)
+    return EnsembleDraws(
+        torch.cat([p.theta for p in parts]),
+        torch.cat([p.log_prob for p in parts]),
+        torch.cat([p.acceptance for p in parts]),
+        settings.walkers,
+    )
 
 
 @torch.no_grad()

@@ -91,7 +91,7 @@ class SummaryLikelihood:
         if self.scheme == "conditional":
             return (self.log_selection(self.z, theta) * self.mask[:, None]).sum(-1)
         log_beta = self.log_detectable(theta)
-        if self.scheme == "poisson":
+        if self.rate is not None:
             return self.rate * log_beta.exp()
         return self.number[:, None] * log_beta
 

@@ -53,11 +53,11 @@ class BoxPosterior:
         found = self.likelihood(self.prior.constrain(free))
         return found if self.flat else found + self.prior.log_density(free)
 
-    def value_and_gradient(self, free: Tensor) -> tuple[Tensor, Tensor]:
-        """ln p (B, C) and its gradient (B, C, D)."""
+    def value_and_gradient(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """ln p (B, C) and its gradient (B, C, D) of unconstrained variables (B, C, D)."""
         from sntorch.inference.density import differentiate
 
-        return differentiate(self, free)
+        return differentiate(self, z)
 
     def take(self, index: Tensor) -> Self:
         """Those of the chosen observations."""

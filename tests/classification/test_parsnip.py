@@ -6,6 +6,7 @@ import torch
 from sntorch.building import build
 from sntorch.classification.base import ClassifierNetwork
 from sntorch.classification.networks.parsnip import Parsnip
+from sntorch.classification.networks.parsnip.network import SPREAD
 from sntorch.cli.config import compose_config
 from sntorch.errors import ConfigError, DataError
 from sntorch.simulation.testing import example_batch
@@ -139,3 +140,15 @@ def test_reconstructions_are_in_the_unit_of_the_fluxes():
     product = (observed.weight * residual * faint / observed.scale[:, None]).sum(1)
     square = (observed.weight * (faint / observed.scale[:, None]).square()).sum(1)
     assert float((product / square).abs().max()) < 1e-4
+
+
+def test_the_classifier_reads_an_absolute_magnitude():
+    """A hundred times as bright is five magnitudes, in numbers of order one; no else changes."""
+    batch = example_batch(n=5, bands=BANDS)
+    bright = replace(batch, flux=100 * batch.flux, flux_err=100 * batch.flux_err)
+    model = network().eval()
+    faint, much = (model.features(model.encode(b)).detach() for b in (batch, bright))
+    assert float(faint.abs().max()) < 5
+    change = torch.zeros_like(faint)
+    change[:, -2] = -5 / SPREAD
+    torch.testing.assert_close(much - faint, change, rtol=1e-3, atol=1e-3)

@@ -64,6 +64,19 @@ def test_drawing_leaves_modes_statistics_and_generators_as_they_were():
         assert torch.equal(value, before[name]), name
 
 
+@pytest.mark.parametrize("name", ["SuperNNova", "VariationalSuperNNova", "BayesianSuperNNova"])
+def test_networks_that_are_random_in_their_own_way_are_drawn_from(name):
+    target = f"sntorch.classification.networks.supernnova.{name}"
+    dropout = {} if name == "BayesianSuperNNova" else {"dropout": 0.2}
+    module = ClassifierModule({"_target_": target, "n_hidden": 8, **dropout})
+    batch = labelled(6)
+    module.fit_inputs(batch)
+    draws, again, other = (sampled_logits(module.eval(), batch, 4, seed=s) for s in (1, 1, 2))
+    assert torch.equal(draws, again)
+    assert not torch.allclose(draws, other)
+    assert bool((draws.std(0) > 0).all())
+
+
 def trained(tmp_path, start=0.5, **options):
     module = ClassifierModule(NETWORK, schedule="constant", **options)
     data = LightCurveDataModule(labelled(16), batch_size=8)

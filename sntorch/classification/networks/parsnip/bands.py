@@ -40,7 +40,7 @@ class BandWeights(nn.Module):
 
     Attributes:
         wave: Middles of the bins, Å in the rest frame, shape (K,).
-        unit: Flux with zero point 27.5 of a sum of one.
+        unit: Factor to a flux with zero point 27.5, of spectra in erg/s/cm²/Å.
     """
 
     wave: Tensor

@@ -37,7 +37,7 @@ class Decoded(NamedTuple):
     """Light curves before the amplitude.
 
     Attributes:
-        flux: In units of ``BandWeights.unit``, shape (B, T).
+        flux: Of an amplitude of one, shape (B, T).
         spectra: Rest frame, before the colour law, shape (B, T, K).
     """
 

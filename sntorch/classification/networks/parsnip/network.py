@@ -60,6 +60,7 @@ MODES = {"spectroscopic": ("redshift",), "photometric": ("redshift", "redshift_e
 NEAREST = 1e-3
 # Typical absolute magnitude and its spread, so that features are of order one.
 TYPICAL, SPREAD = -18.0, 2.0
+LOG_VARIANCE_SPREAD = 4.0
 LEAST_SIGNIFICANCE = 0.1
 
 
@@ -193,11 +194,10 @@ class Parsnip(ClassifierNetwork):
         # A magnitude for all, also where the amplitude is not positive.
         bright = torch.maximum(amplitude, LEAST_SIGNIFICANCE * error)
         distance = Cosmology().distmod(latents.redshift.clamp(min=NEAREST))
-        luminosity = 27.5 - 2.5 * self._log_flux(bright, observed) - distance
+        luminosity = 27.5 - 2.5 * (bright * observed.scale).log10() - distance
         numbers = [(luminosity - TYPICAL) / SPREAD, (error / bright).log10()]
-        return torch.cat(
-            [posterior.mean[:, 1:], posterior.log_variance, torch.stack(numbers, dim=1)], dim=1
-        )
+        errors = posterior.log_variance / LOG_VARIANCE_SPREAD
+        return torch.cat([posterior.mean[:, 1:], errors, torch.stack(numbers, dim=1)], dim=1)
 
     def reconstruct(self, encoded: Encoded, days: Tensor, band: Tensor) -> Tensor:
         """Light curves at the posterior's mean, in the unit of the batch's fluxes, shape (B, T).
@@ -212,10 +212,6 @@ class Parsnip(ClassifierNetwork):
         fitted = self.decoder(latents, encoded.mwebv, observed.days, observed.band).flux
         amplitude = amplitudes(observed, fitted)[0] * observed.scale
         return amplitude[:, None] * self.decoder(latents, encoded.mwebv, days, band).flux
-
-    def _log_flux(self, amplitude: Tensor, observed: Gridded) -> Tensor:
-        """log10 of an amplitude of the decoder's spectrum as a flux of zero point 27.5."""
-        return (amplitude * observed.scale / self.decoder.bands.unit).log10()
 
     def _shaken(self, batch: LightCurveBatch) -> Jitter:
         normal = torch.randn(2, len(batch), device=batch.device)
