@@ -79,7 +79,7 @@ def stored(path: Path, settings: dict[str, Any], make: Callable[[], Answers]) ->
     if not path.exists():
         found = make()
         Answers(found.truth, found.arms, {**found.facts, "settings": settings}).write(path)
-        print(path, json.dumps(found.facts), flush=True)
+        print(path, flush=True)
     answers = Answers.read(path)
     if answers.facts["settings"] != settings:
         raise SystemExit(f"{path}: other settings, {answers.facts['settings']}; name a new folder")

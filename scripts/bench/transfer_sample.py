@@ -9,7 +9,8 @@ distribution of redshifts for all: that of a targeted sample, by eye between the
 real one (0.017 and 0.19, median 0.034). Epochs, bands and quality of each observation are those of
 real supernovae to learn from, never of those to be scored, whatever their type and redshift: that
 distant ones were observed in gri and near ones in BV is not in the simulation, nor are the rarer
-classes of the real sample (SLSN, Ibn, .Ia).
+classes of the real sample (SLSN, Ibn, .Ia). Maximum is taken to be at the brightest observation:
+real ones that were found after it lend epochs that begin at maximum.
 
 Both are then made comparable alike: freed of Milky-Way dust, moved to one distance and to the rest
 frame by the spectroscopic redshift, and cut to the phases that all sources know, around the
