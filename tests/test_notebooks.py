@@ -11,7 +11,7 @@ from nbclient import NotebookClient
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 # Notebooks that read real light curves, or templates of supernovae.
-REAL_DATA = {"bayesn_fit", "bayesn_train", "generate_and_augment"}
+REAL_DATA = {"bayesn_fit", "bayesn_train", "classify", "generate_and_augment"}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
