@@ -26,6 +26,7 @@ SUPERNNOVA = {"-2": (0.812, 0.917), "peak": (0.827, 0.931), "all": (0.929, 0.984
 SUPERNNOVA_SECONDS = 295.0
 REPRODUCED = {
     "supernnova": (0.929, 0.984),
+    "supernnova_fast": (0.929, 0.984),
     "supernnova_variational": (0.943, 0.986),
 }
 TOLERANCE = 0.009
@@ -133,21 +134,28 @@ def _judged(values: tuple[float, float], targets: tuple[float, float]) -> str:
 
 def des_mini_rows(folder: Path) -> Iterator[Row]:
     """Every model over seeds, ensembles of them, and the one that validation chooses."""
-    found = stored(folder)
-    if not found:
+    models = {name: [f[0] for f in seeds.values()] for name, seeds in stored(folder).items()}
+    if not models:
         yield Row(PART, "DES-mini, Ia against the rest, 5 seeds", "-", COMMAND, met="run")
-    loss: dict[str, float] = {}
-    for name, seeds in found.items():
-        runs = [folds[0] for folds in seeds.values()]
+        return
+    for name, runs in models.items():
         for part, epoch in (("val", "all"), ("test", "-2"), ("test", "peak"), ("test", "all")):
             yield _over_seeds(name, runs, part, epoch)
         yield _cost(name, runs)
-        loss[name] = float(np.mean([log_loss(r.predictions("val", "all")) for r in runs]))
-        if len(runs) > 1:
-            ensemble = f"mean of {len(runs)} {name}"
-            loss[ensemble] = log_loss(mean_of([r.predictions("val", "all") for r in runs]))
-    if loss:
-        yield from _chosen(found, min(loss, key=lambda name: loss[name]), loss)
+    yield from _chosen(_candidates(models))
+
+
+def _candidates(models: dict[str, list[Stored]]) -> dict[str, list[list[Stored]]]:
+    """What one may choose: a model, as a list of ensembles of one; the mean of its seeds; the mean
+    of all networks.
+    """
+    found = {name: [[run] for run in runs] for name, runs in models.items()}
+    several = {n: runs for n, runs in models.items() if len(runs) > 1}
+    found |= {f"mean of {len(runs)} {name}": [runs] for name, runs in several.items()}
+    networks = [run for name, runs in models.items() if name != TREES for run in runs]
+    if len(several) > 1:
+        found[f"mean of all {len(networks)} networks"] = [networks]
+    return found
 
 
 def _over_seeds(name: str, runs: Sequence[Stored], part: str, epoch: str) -> Row:
@@ -176,22 +184,26 @@ def _cost(name: str, runs: Sequence[Stored]) -> Row:
     )
 
 
-def _chosen(
-    found: dict[str, dict[int, list[Stored]]], best: str, loss: dict[str, float]
-) -> Iterator[Row]:
-    """The model of the smallest validation loss, on the test objects."""
-    ranking = ", ".join(f"{k} {v:.3f}" for k, v in sorted(loss.items(), key=lambda i: i[1])[:4])
-    name = best.split(" ")[-1]
-    runs = [folds[0] for folds in found[name].values()]
+def _chosen(candidates: dict[str, list[list[Stored]]]) -> Iterator[Row]:
+    """The candidate of the smallest validation loss, on the test objects."""
+    loss = {
+        name: float(np.mean([log_loss(_ensemble(runs, "val", "all")) for runs in each]))
+        for name, each in candidates.items()
+    }
+    ranked = sorted(loss, key=lambda name: loss[name])
+    ranking = ", ".join(f"{name} {loss[name]:.3f}" for name in ranked[:4])
     for epoch, targets in BEST.items():
-        each = [run.predictions("test", epoch) for run in runs]
-        pairs = [_pair(mean_of(each))] if best != name else [_pair(p) for p in each]
+        pairs = [_pair(_ensemble(runs, "test", epoch)) for runs in candidates[ranked[0]]]
         mean = np.mean(pairs, axis=0)
-        measured = f"{mean[0]:.3f}; {mean[1]:.3f}"
-        what = f"DES-mini, chosen by validation loss ({best}), {WHEN[epoch]}: accuracy; AUC"
+        what = f"DES-mini, chosen by validation loss ({ranked[0]}), {WHEN[epoch]}: accuracy; AUC"
         target = f">= {targets[0]}; {targets[1]}"
         met = _judged((float(mean[0]), float(mean[1])), targets)
+        measured = f"{mean[0]:.3f}; {mean[1]:.3f}"
         yield Row(PART, what, target, measured, f"validation losses: {ranking}", "-", met)
+
+
+def _ensemble(runs: Sequence[Stored], part: str, epoch: str) -> Predictions:
+    return mean_of([run.predictions(part, epoch) for run in runs])
 
 
 def plasticc_rows(folder: Path) -> Iterator[Row]:

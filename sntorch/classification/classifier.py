@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 BATCH = 512
+# Classifiers that come with the package, a folder each.
+MODELS = Path(__file__).with_name("models")
 Given = str | Path | Iterable[LightCurve] | LightCurveBatch
 
 
@@ -75,6 +77,26 @@ class Classifier:
         """
         paths = [path] if isinstance(path, str | Path) else list(path)
         return cls([_open(one, map_location) for one in paths])
+
+    @classmethod
+    def from_name(cls, name: str, map_location: str = "cpu") -> Classifier:
+        """A packaged classifier, trained on simulated DES-like SNe; its card lies beside it.
+
+        Args:
+            name: ``des-causal-transformer`` (early and late) or ``des-supernnova``: SNe Ia against
+                the rest in DES griz, photometry alone.
+            map_location: Device.
+
+        Raises:
+            ConfigError: Another name.
+        """
+        names = sorted(path.name for path in MODELS.iterdir() if path.is_dir())
+        if name not in names:
+            raise ConfigError(
+                f"no classifier {name!r}; packaged are {', '.join(names)}; "
+                "Classifier.from_pretrained opens others"
+            )
+        return cls.from_pretrained(MODELS / name, map_location)
 
     @property
     def bands(self) -> tuple[str, ...]:
