@@ -106,7 +106,7 @@ def simulated_like(histories: list[LightCurve], n: int, seed: int) -> LightCurve
     return GROUPS(comparable(ab))
 
 
-def _supernovae() -> dict[str, object]:
+def _supernovae() -> dict[str, Any]:
     """Source and population."""
     with initialize_config_dir(str(ROOT / "conf" / "simulation"), version_base="1.3"):
         config = compose("lsst_mixed")

@@ -161,7 +161,8 @@ def _foreign(
 def _context(module: ClassifierModule) -> list[str]:
     """What the classifier is told besides the photometry, the host's columns by name."""
     host = {f"host_{i}": name for i, name in enumerate(module.host)}
-    return [host.get(name, name) for name in module.config["context"]]
+    names: list[str] = module.config["context"]
+    return [host.get(name) or name for name in names]
 
 
 def _positive(asked: str | None, classes: Sequence[str]) -> str:
