@@ -22,6 +22,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
