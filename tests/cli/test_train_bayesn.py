@@ -38,7 +38,7 @@ start = partial(running.start, program=("-m", "sntorch.cli.main", "train-bayesn"
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch):
     """No lines of progress, which come by the clock: on a busy machine they would be errors."""
-    monkeypatch.setattr("sntorch.cli.training_watch.SAY_EVERY", math.inf)
+    monkeypatch.setattr("sntorch.cli.stages.SAY_EVERY", math.inf)
 
 
 def of_training(settings):
