@@ -185,14 +185,14 @@ def _cost(name: str, runs: Sequence[Stored]) -> Row:
 
 
 def _chosen(candidates: dict[str, list[list[Stored]]]) -> Iterator[Row]:
-    """The candidate of the smallest validation loss, on the test objects."""
-    loss = {
-        name: float(np.mean([log_loss(_ensemble(runs, "val", "all")) for runs in each]))
-        for name, each in candidates.items()
-    }
-    ranked = sorted(loss, key=lambda name: loss[name])
-    ranking = ", ".join(f"{name} {loss[name]:.3f}" for name in ranked[:4])
+    """At each epoch the candidate of the smallest validation loss there, on the test objects."""
     for epoch, targets in BEST.items():
+        loss = {
+            name: float(np.mean([log_loss(_ensemble(runs, "val", epoch)) for runs in each]))
+            for name, each in candidates.items()
+        }
+        ranked = sorted(loss, key=lambda name: loss[name])
+        ranking = ", ".join(f"{name} {loss[name]:.3f}" for name in ranked[:4])
         pairs = [_pair(_ensemble(runs, "test", epoch)) for runs in candidates[ranked[0]]]
         mean = np.mean(pairs, axis=0)
         what = f"DES-mini, chosen by validation loss ({ranked[0]}), {WHEN[epoch]}: accuracy; AUC"
