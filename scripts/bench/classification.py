@@ -22,10 +22,11 @@ from pathlib import Path
 import lightning as L
 import numpy as np
 import torch
-from classification_data import N_FOLDS, des_mini_data, plasticc_data, until
+from classification_data import N_FOLDS, des_mini_data, observed_until, plasticc_data
 from classification_rows import ROWS, TREES
 from hydra.utils import instantiate
 from table import markdown
+from training_clock import bare_trainer
 
 from sntorch.atomic import atomic_write
 from sntorch.classification.feature_classifier import FeatureClassifier
@@ -54,15 +55,7 @@ def trained(
     module: ClassifierModule, data: LightCurveDataModule, epochs: int
 ) -> tuple[ClassifierModule, float]:
     """The module after so many epochs, and the CPU seconds of the training."""
-    trainer = L.Trainer(
-        max_epochs=epochs,
-        accelerator="cpu",
-        logger=False,
-        limit_val_batches=0,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+    trainer = bare_trainer(max_epochs=epochs)
     data.setup()
     started = time.process_time()
     trainer.fit(module, data)
@@ -105,7 +98,7 @@ def scored(
     kept: dict[str, np.ndarray] = {"classes": np.array(model.classes)}
     for part, batch in (("val", data.val_batch()), ("test", data.test_batch())):
         for name, phase in epochs.items():
-            seen = until(batch, phase)
+            seen = observed_until(batch, phase)
             kept[f"{part}_{name}_logits"] = logits(model, seen).numpy()
             kept[f"{part}_{name}_label"] = seen.label.numpy()
             kept[f"{part}_{name}_id"] = np.array(seen.object_id)

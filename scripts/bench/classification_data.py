@@ -9,6 +9,7 @@ import os
 from functools import cache
 from pathlib import Path
 
+from sntorch.classification.early import until
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.classes import GroupClasses
 from sntorch.data.datamodule import LightCurveDataModule
@@ -82,11 +83,11 @@ def plasticc_data(
     )
 
 
-def until(batch: LightCurveBatch, phase: float) -> LightCurveBatch:
+def observed_until(batch: LightCurveBatch, phase: float) -> LightCurveBatch:
     """Objects with what was observed up to a phase, days from the peak; those without, left out.
 
     The time of the peak is the simulation's: it says when a score is taken, and nothing is told
     to a network.
     """
-    early = batch.where(batch.phase <= phase)
+    early = until(batch, phase, "peak")
     return early[early.n_observations > 0].trim()

@@ -53,6 +53,19 @@ def built(config: str, *overrides: str) -> Any:
         return instantiate(compose(name, overrides=list(overrides)), _convert_="all")
 
 
+def bare_trainer(**options: Any) -> L.Trainer:
+    """A trainer on the CPU that trains and does nothing else."""
+    return L.Trainer(
+        accelerator="cpu",
+        logger=False,
+        limit_val_batches=0,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        **options,
+    )
+
+
 def train(
     model: Any, batch: LightCurveBatch, seconds: float, seed: int, balance: bool = False
 ) -> float:
@@ -71,16 +84,7 @@ def train(
     data = LightCurveDataModule(
         batch, split=(1.0, 0.0, 0.0), batch_size=BATCH_SIZE, seed=seed, balance=balance
     )
-    trainer = L.Trainer(
-        max_epochs=100_000,
-        callbacks=[Stopwatch(seconds)],
-        accelerator="cpu",
-        logger=False,
-        limit_val_batches=0,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+    trainer = bare_trainer(max_epochs=100_000, callbacks=[Stopwatch(seconds)])
     started = time.process_time()
     trainer.fit(model, data)
     model.eval()

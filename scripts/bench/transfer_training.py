@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from classification import built, logits
 from numpy.typing import NDArray
+from training_clock import bare_trainer
 
 from sntorch.classification.module import ClassifierModule
 from sntorch.data.batch import LightCurveBatch
@@ -51,16 +52,7 @@ def fitted(
         balance=True,
         by_length=True,
     )
-    trainer = L.Trainer(
-        max_epochs=-1,
-        max_steps=steps,
-        accelerator="cpu",
-        logger=False,
-        limit_val_batches=0,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+    trainer = bare_trainer(max_epochs=-1, max_steps=steps)
     trainer.fit(module, data)
     return module.eval()
 

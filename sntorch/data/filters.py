@@ -61,10 +61,8 @@ def band(letter: str, survey: str = "") -> str:
     letters = table()["surveys"].get(survey_name(survey), {}).get("bands", {})
     if letter in letters:
         return letters[letter]
-    try:
-        return known(letter)
-    except DataError:
-        pass
+    if (name := _bandpass(letter)[0]) is not None:
+        return name
     owner, _, last = re.split("[/ ]", letter)[0].rpartition("-")
     if owner and owner.upper() in _aliases():
         return band(last, owner)
@@ -72,31 +70,33 @@ def band(letter: str, survey: str = "") -> str:
 
 
 @cache
+def _bandpass(name: str) -> tuple[str | None, str]:
+    """Canonical name of a bandpass given by its name or an alias, or None and why not."""
+    if name in mapped_bands():
+        return name, ""
+    from sntorch.physics.bandpasses import canonical_name
+
+    try:
+        return canonical_name(name), ""
+    except ConfigError as error:
+        return None, str(error)
+
+
 def known(name: str) -> str:
     """Canonical name of a bandpass given by its name or an alias.
 
     Raises:
         DataError: No such bandpass.
     """
-    if name in mapped_bands():
-        return name
-    from sntorch.physics.bandpasses import canonical_name
-
-    try:
-        return canonical_name(name)
-    except ConfigError as error:
-        raise DataError(f"unknown band {name!r}: {error}") from error
+    found, why = _bandpass(name)
+    if found is None:
+        raise DataError(f"unknown band {name!r}: {why}")
+    return found
 
 
 def canonical(names: Iterable[str]) -> dict[str, str]:
     """Canonical name of each bandpass; a name that is not known stays as it is."""
-    found = {}
-    for name in set(names):
-        try:
-            found[name] = known(name)
-        except DataError:
-            found[name] = name
-    return found
+    return {name: _bandpass(name)[0] or name for name in set(names)}
 
 
 def unknown(letter: str, survey: str = "") -> str:

@@ -59,26 +59,37 @@ class NightTokens(nn.Module):
 
 
 class _Transformer(ClassifierNetwork):
+    """What both forms share.
+
+    Args:
+        bands: Names of the bands.
+        n_classes: Number of classes C.
+        n_context: Numbers of context.
+        width: Features D of a token.
+        n_layers: Layers of attention.
+        n_heads: Attention heads; they divide ``width``.
+        dropout: Share of each layer's changes left out while training.
+    """
+
     def __init__(
         self,
         bands: Sequence[str],
         n_classes: int,
-        n_context: int,
-        width: int,
-        n_layers: int,
-        n_heads: int,
-        dropout: float,
-        causal: bool,
-        n_features: int,
+        n_context: int = 0,
+        width: int = 64,
+        n_layers: int = 3,
+        n_heads: int = 4,
+        dropout: float = 0.1,
     ) -> None:
         super().__init__(bands, n_classes, n_context)
         self.tokens = NightTokens(len(bands), width)
         # The vector has a constant, so that layers have a bias where nothing else is known.
         self.layers = SetTransformer(
-            width, width, n_context + 1, width, n_layers, n_heads, dropout, causal
+            width, width, n_context + 1, width, n_layers, n_heads, dropout, self.per_step
         )
+        # A step is read from its own token, a whole curve from the mean and the maximum of all.
         self.head = nn.Sequential(
-            nn.Linear(n_features, width),
+            nn.Linear(width if self.per_step else 2 * width, width),
             nn.ReLU(),
             nn.Dropout(dropout),
             nn.Linear(width, n_classes),
@@ -94,30 +105,7 @@ class _Transformer(ClassifierNetwork):
 
 
 class Transformer(_Transformer):
-    """Logits of whole light curves.
-
-    Args:
-        bands: Names of the bands.
-        n_classes: Number of classes C.
-        n_context: Numbers of context.
-        width: Features D of a token.
-        n_layers: Layers of attention.
-        n_heads: Attention heads; they divide ``width``.
-        dropout: Share of each layer's changes left out while training.
-    """
-
-    def __init__(
-        self,
-        bands: Sequence[str],
-        n_classes: int,
-        n_context: int = 0,
-        width: int = 64,
-        n_layers: int = 3,
-        n_heads: int = 4,
-        dropout: float = 0.1,
-    ) -> None:
-        sizes = (width, n_layers, n_heads, dropout)
-        super().__init__(bands, n_classes, n_context, *sizes, causal=False, n_features=2 * width)
+    """Logits of whole light curves; arguments as of ``_Transformer``."""
 
     def forward(self, batch: LightCurveBatch, context: Tensor) -> Tensor:
         """Logits, shape (B, C)."""
@@ -132,30 +120,7 @@ class Transformer(_Transformer):
 
 
 class CausalTransformer(_Transformer, StepNetwork):
-    """Logits after every night, from that night and those before it.
-
-    Args:
-        bands: Names of the bands.
-        n_classes: Number of classes C.
-        n_context: Numbers of context.
-        width: Features D of a token.
-        n_layers: Layers of attention.
-        n_heads: Attention heads; they divide ``width``.
-        dropout: Share of each layer's changes left out while training.
-    """
-
-    def __init__(
-        self,
-        bands: Sequence[str],
-        n_classes: int,
-        n_context: int = 0,
-        width: int = 64,
-        n_layers: int = 3,
-        n_heads: int = 4,
-        dropout: float = 0.1,
-    ) -> None:
-        sizes = (width, n_layers, n_heads, dropout)
-        super().__init__(bands, n_classes, n_context, *sizes, causal=True, n_features=width)
+    """Logits after every night, from it and those before it; arguments as of ``Transformer``."""
 
     def steps(self, batch: LightCurveBatch, context: Tensor) -> Steps:
         """Logits after every night."""
