@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 
 import torch
-from sbi import PARAMETERS, PRIOR, SURVEY, numbers
+from sbi_exact import PARAMETERS, PRIOR, SURVEY, numbers
 from table import Row, main
 from torch import Tensor
 from training_clock import quiet
