@@ -13,15 +13,14 @@ from numpy.random import Generator, Philox
 from torch import Tensor
 
 from sntorch.errors import ConfigError
+from sntorch.sbi.filling import Filling, groups
 from sntorch.sbi.prior import BoxPrior
 from sntorch.sbi.summary import PARAMETERS, SummaryData, SummarySurvey
 
 # A candidate has eight numbers: two of Philox's blocks of four.
 NUMBERS, BLOCKS = 8, 2
 FOR_CANDIDATES, FOR_EXPLOSIONS, FOR_PRIOR = range(3)
-GUESS, MARGIN = 0.2, 1.1
 MOST_AT_ONCE = 25_000
-MOST_PER_SUPERNOVA = 20_000
 
 
 def simulate(
@@ -43,16 +42,15 @@ def simulate(
     if n < 1:
         raise ConfigError(f"n is the number of supernovae in a survey, at least 1; found {n}")
     _check(theta)
-    filling = _Filling(len(theta), n)
-    while len(open_ := (filling.kept < n).nonzero()[:, 0]):
-        counts = filling.wanted(open_)
-        for part in _parts(open_, counts):
-            counted = counts[part]
-            drawn = _candidates(survey, theta, seed, first, open_[part], filling.seen, counted)
-            filling.add(open_[part], counted, *drawn)
-        filling.give_up()
-    mask = torch.ones(len(theta), n, dtype=torch.bool)
-    return SummaryData(filling.redshift, filling.data, mask, filling.last)
+    filling = Filling(len(theta), n)
+    redshift = torch.zeros(len(theta), n, dtype=torch.float64)
+    data = torch.zeros(len(theta), n, 3, dtype=torch.float64)
+    for surveys, counts in filling.rounds(MOST_AT_ONCE):
+        drawn = _candidates(survey, theta, seed, first, surveys, filling.seen, counts)
+        owner, z, measured, detected = drawn
+        seat, row = filling.add(surveys, counts, owner, detected)
+        redshift[seat], data[seat] = z[row], measured[row]
+    return SummaryData(redshift, data, torch.ones_like(redshift, dtype=torch.bool), filling.last)
 
 
 def simulate_exposure(
@@ -73,7 +71,7 @@ def simulate_exposure(
     every, none = torch.arange(len(theta)), torch.zeros(len(theta), dtype=torch.int64)
     drawn = [
         _candidates(survey, theta, seed, first, every[part], none, counts[part])
-        for part in _parts(every, counts)
+        for part in groups(counts, MOST_AT_ONCE)
     ]
     owner, z, data, detected = (torch.cat(parts) for parts in zip(*drawn, strict=True))
     owner, z, data = owner[detected], z[detected], data[detected]
@@ -90,60 +88,6 @@ def draw_prior(prior: BoxPrior, n: int, seed: int, first: int = 0) -> Tensor:
     """Parameters of surveys ``first`` … ``first + n - 1`` of a seed, shape (n, D), float64."""
     drawn = [_generator(seed, first + b, FOR_PRIOR).random(prior.dim) for b in range(n)]
     return prior.from_uniform(torch.from_numpy(np.stack(drawn)))
-
-
-class _Filling:
-    """Surveys that are being filled."""
-
-    def __init__(self, n_surveys: int, n: int) -> None:
-        self.n = n
-        self.redshift = torch.zeros(n_surveys, n, dtype=torch.float64)
-        self.data = torch.zeros(n_surveys, n, 3, dtype=torch.float64)
-        self.kept = torch.zeros(n_surveys, dtype=torch.int64)
-        self.seen = torch.zeros(n_surveys, dtype=torch.int64)
-        self.last = torch.zeros(n_surveys, dtype=torch.int64)
-
-    def wanted(self, surveys: Tensor) -> Tensor:
-        """Candidates to draw next, by what fraction was kept so far."""
-        rate = (self.kept[surveys] + GUESS * self.n / 4) / (self.seen[surveys] + self.n / 4)
-        missing = self.n - self.kept[surveys]
-        return (MARGIN * missing / rate).ceil().long() + 1
-
-    def add(
-        self,
-        surveys: Tensor,
-        counts: Tensor,
-        owner: Tensor,
-        z: Tensor,
-        data: Tensor,
-        detected: Tensor,
-    ) -> None:
-        """Put the detected candidates where there is room."""
-        owner, row = owner[detected], detected.nonzero()[:, 0]
-        new = torch.bincount(owner, minlength=len(self.kept))
-        before = torch.zeros_like(self.kept)
-        before[surveys] = new[surveys].cumsum(0) - new[surveys]
-        place = self.kept[owner] + torch.arange(len(owner)) - before[owner]
-        room = place < self.n
-        owner, place, row = owner[room], place[room], row[room]
-        self.redshift[owner, place], self.data[owner, place] = z[row], data[row]
-        full = place == self.n - 1
-        begins = torch.zeros_like(self.kept)
-        begins[surveys] = counts.cumsum(0) - counts
-        here = row[full] - begins[owner[full]] + 1
-        self.last[owner[full]] = self.seen[owner[full]] + here
-        self.kept[surveys] += new[surveys]
-        self.seen[surveys] += counts
-
-    def give_up(self) -> None:
-        """Refuse a survey that does not fill."""
-        poor = (self.kept < self.n) & (self.seen > MOST_PER_SUPERNOVA * self.n)
-        if bool(poor.any()):
-            b = int(poor.nonzero()[0, 0])
-            raise ConfigError(
-                f"the selection keeps too little: survey {b} has {int(self.kept[b])} of {self.n} "
-                f"supernovae after {int(self.seen[b])} candidates"
-            )
 
 
 def _candidates(
@@ -182,13 +126,6 @@ def _candidates(
 def _generator(seed: int, survey: int, purpose: int, start: int = 0) -> Generator:
     key = np.array([seed % 2**64, survey], dtype=np.uint64)
     return Generator(Philox(key=key, counter=np.array([start, 0, 0, purpose], dtype=np.uint64)))
-
-
-def _parts(surveys: Tensor, counts: Tensor) -> list[Tensor]:
-    """Surveys in groups of not too many candidates: their places."""
-    group = (counts.cumsum(0) - 1) // MOST_AT_ONCE
-    places = torch.arange(len(surveys))
-    return [places[group == g] for g in group.unique()]
 
 
 def _check(theta: Tensor) -> None:

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+import sntorch.sbi.filling as filling
 import sntorch.sbi.summary_simulator as simulator
 from sntorch.errors import ConfigError
 from sntorch.sbi import SummarySurvey, draw_prior, simulate, simulate_exposure
@@ -31,7 +32,7 @@ def test_a_survey_does_not_depend_on_how_many_are_drawn_at_a_time(at_once, monke
     theta = draw_prior(PRIOR, 10, seed=1)
     before = simulate(SURVEY, theta, 50, seed=1)
     monkeypatch.setattr(simulator, "MOST_AT_ONCE", at_once)
-    monkeypatch.setattr(simulator, "GUESS", 0.9)
+    monkeypatch.setattr(filling, "GUESS", 0.9)
     after = simulate(SURVEY, theta, 50, seed=1)
     torch.testing.assert_close(after.data, before.data)
     assert torch.equal(after.n_candidates, before.n_candidates)
