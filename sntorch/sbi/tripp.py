@@ -1,0 +1,176 @@
+"""Supernovae as light-curve fits summarise them, each with the covariance of its own fit.
+
+The Tripp (1998, A&A 331, 815) model with a population of stretch and colour (March et al. 2011,
+MNRAS 418, 2308), at redshifts that are taken as given:
+
+    x ~ N(x0, σ_x²),  c ~ N(c0, σ_c²),
+    m = μ(z) + M0 - α x + β c + N(0, σ_int²),
+    d = (m, x, c) + N(0, W),     W of the fit, with the distance's (5 σ_z / (z ln 10))² in m,
+
+kept with probability P(kept | d) = Φ((m_limit - m) / σ_limit) of the measured magnitude. d | z, θ
+is normal, so that P(kept | z, θ) is known. Distances are those of a given cosmology: nearby
+supernovae say little of it. θ = (M0, α, β, σ_int, x0, σ_x, c0, σ_c).
+
+Letters in shapes: ``N`` supernovae, ``B`` samples of them, ``C`` points θ.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from sntorch.errors import ConfigError, DataError
+from sntorch.sbi.prior import BoxPrior
+
+PARAMETERS = ("m0", "alpha", "beta", "sigma_int", "x0", "sigma_x", "c0", "sigma_c")
+PRIOR = BoxPrior(
+    PARAMETERS,
+    (-20.0, 0.0, 1.0, 0.01, -2.0, 0.3, -0.4, 0.02),
+    (-18.5, 0.4, 5.0, 0.4, 2.0, 2.5, 0.2, 0.4),
+)
+MOST_TRIES = 20_000
+
+
+@dataclass(frozen=True)
+class ProbitLimit:
+    """P(kept) = Φ((limit - m) / width) of the measured peak magnitude.
+
+    Attributes:
+        limit: Magnitude at which one half is kept.
+        width: Standard deviation of the limit, mag.
+    """
+
+    limit: float
+    width: float
+
+    def __post_init__(self) -> None:
+        if self.width <= 0:
+            raise ConfigError(f"magnitude limit: width > 0 is accepted; found {self.width}")
+
+    def log_kept(self, mean: Tensor, variance: Tensor) -> Tensor:
+        """ln of the mean of P(kept) over normal magnitudes, the arguments' shape."""
+        return torch.special.log_ndtr((self.limit - mean) / (self.width**2 + variance).sqrt())
+
+
+@dataclass(frozen=True, eq=False)
+class TrippSample:
+    """Supernovae at given redshifts, one sample or B samples of the same ones.
+
+    Attributes:
+        redshift: For the distance, shape (N,).
+        mu: Distance moduli, shape (N,).
+        data: Measured m, x1 and c, shape (B, N, 3).
+        covariance: Of the measurements, that of the distance included, shape (N, 3, 3).
+        names: Of the supernovae.
+    """
+
+    redshift: Tensor
+    mu: Tensor
+    data: Tensor
+    covariance: Tensor
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        n = len(self.names)
+        if not n or self.data.ndim != 3 or self.data.shape[1:] != (n, 3):
+            raise DataError(
+                f"Tripp sample: data (B, {n}, 3) of at least one supernova are accepted; found "
+                f"{tuple(self.data.shape)}"
+            )
+        for name, values in (("data", self.data[0]), ("covariance", self.covariance)):
+            bad = (~values.isfinite()).flatten(1).any(1).nonzero()[:, 0]
+            if len(bad):
+                raise DataError(f"{self.names[int(bad[0])]}: {name} is not a finite number")
+        worst = torch.linalg.eigvalsh(self.covariance)[:, 0]
+        if float(worst.min()) <= 0:
+            name = self.names[int(worst.argmin())]
+            raise DataError(f"{name}: its covariance of m, x1 and c is not positive definite")
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+
+def tripp_moments(sample: TrippSample, theta: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean, shape (..., N, 3), and covariance, shape (..., N, 3, 3), of d at θ (..., 8)."""
+    m0, alpha, beta, sigma_int, x0, sigma_x, c0, sigma_c = theta[..., None].unbind(-2)
+    magnitude = sample.mu + m0 - alpha * x0 + beta * c0
+    mean = torch.stack([magnitude, x0.expand_as(magnitude), c0.expand_as(magnitude)], -1)
+    one, zero = torch.ones_like(alpha), torch.zeros_like(alpha)
+    rows = [(sigma_int, -alpha * sigma_x, beta * sigma_c), (zero, sigma_x, zero)]
+    rows.append((zero, zero, sigma_c))
+    root = torch.stack([torch.stack([part * one for part in row], -1) for row in rows], -2)
+    return mean, root @ root.mT + sample.covariance
+
+
+class TrippLikelihood:
+    """ln p(d | z, θ, kept) of B samples at C points each.
+
+    Args:
+        sample: The supernovae.
+        selection: What was kept; None ignores it.
+    """
+
+    def __init__(self, sample: TrippSample, selection: ProbitLimit | None) -> None:
+        self.sample, self.selection = sample, selection
+
+    def __len__(self) -> int:
+        return len(self.sample)
+
+    def __call__(self, theta: Tensor) -> Tensor:
+        """ln p up to a constant, shape (B, C), of θ (B, C, 8)."""
+        mean, covariance = tripp_moments(self.sample, theta)
+        factor, _ = torch.linalg.cholesky_ex(covariance)
+        residual = (self.sample.data[:, None] - mean)[..., None]
+        white = torch.linalg.solve_triangular(factor, residual, upper=False)[..., 0]
+        found = -(white**2).sum(-1) / 2 - factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        if self.selection is not None:
+            found = found - self.selection.log_kept(mean[..., 0], covariance[..., 0, 0])
+        return found.sum(-1)
+
+    def take(self, index: Tensor) -> Self:
+        """That of the chosen samples."""
+        part = copy.copy(self)
+        part.sample = replace(self.sample, data=self.sample.data[index])
+        return part
+
+
+def simulate_tripp(
+    sample: TrippSample, theta: Tensor, selection: ProbitLimit | None, seed: int
+) -> TrippSample:
+    """Samples at the redshifts and with the covariances of a given one.
+
+    Where a supernova is not kept, another is drawn at its redshift: the scheme of ``sample`` is
+    that redshifts are given.
+
+    Args:
+        sample: Redshifts, distances and covariances.
+        theta: Parameters of each sample, shape (B, 8), float64.
+        selection: What is kept; None keeps everything.
+        seed: Any integer.
+
+    Raises:
+        ConfigError: A selection that keeps next to nothing at a redshift.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    mean, covariance = tripp_moments(sample, theta)
+    factor = torch.linalg.cholesky(covariance)
+    data = torch.zeros_like(mean)
+    open_ = torch.ones(mean.shape[:2], dtype=torch.bool)
+    for _ in range(MOST_TRIES):
+        white = torch.randn(int(open_.sum()), 3, generator=generator, dtype=torch.float64)
+        drawn = mean[open_] + (factor[open_] @ white[..., None])[..., 0]
+        luck = torch.rand(len(drawn), generator=generator, dtype=torch.float64)
+        kept = torch.ones_like(luck, dtype=torch.bool)
+        if selection is not None:
+            kept = luck.log() < selection.log_kept(drawn[:, 0], torch.zeros_like(luck))
+        place = open_.nonzero()[kept]
+        data[place[:, 0], place[:, 1]] = drawn[kept]
+        open_[place[:, 0], place[:, 1]] = False
+        if not bool(open_.any()):
+            return replace(sample, data=data)
+    name = sample.names[int(open_.nonzero()[0, 1])]
+    raise ConfigError(f"the selection keeps next to nothing at the redshift of {name}")
