@@ -25,13 +25,13 @@ from sntorch.classification.base import ClassifierNetwork, StepNetwork
 from sntorch.classification.context import Context
 from sntorch.classification.losses import ClassLoss
 from sntorch.classification.model_card import model_card
-from sntorch.classification.schedules import rate_at
 from sntorch.classification.scores import quick_scores
 from sntorch.classification.start import open_start
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.facts import facts
 from sntorch.errors import CheckpointError, ConfigError, DataError
 from sntorch.nn.ema import AveragedModel
+from sntorch.nn.schedules import rate_at
 from sntorch.nn.swag import Swag
 from sntorch.pretrained import load_pretrained, named, save_pretrained, training_sha256
 

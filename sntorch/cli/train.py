@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 NOT_APPLICABLE = (
     "does not have many workers",
     "smaller than the logging interval",
+    # Ours share their batches among workers.
+    "`IterableDataset` has `__len__`",
     "across ranks is zero",
     "LeafSpec",
     "Grad strides do not match",
@@ -62,9 +64,9 @@ def train(cfg: DictConfig, output: Path) -> int:
     if trainer.is_global_zero:
         _write_split(datamodule, output)
         log.info(
-            "training %s on %d objects; watch: tensorboard --logdir %s",
+            "training %s on %s; watch: tensorboard --logdir %s",
             type(model).__name__,
-            len(datamodule.train_batch()),
+            _described(datamodule),
             output,
         )
     try:
@@ -79,6 +81,12 @@ def train(cfg: DictConfig, output: Path) -> int:
         _write_metrics(trainer, output)
         print(f"run: {output}")
     return _exit_code(trainer)
+
+
+def _described(datamodule: Any) -> str:
+    if hasattr(datamodule, "describe"):
+        return datamodule.describe()
+    return f"{len(datamodule.train_batch())} objects"
 
 
 def _write_split(datamodule: Any, output: Path) -> None:

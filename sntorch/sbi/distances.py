@@ -47,11 +47,11 @@ class DistanceModuli:
 
     def coefficients(self, om0: Tensor) -> Tensor:
         """Those of the polynomials in redshift, shape (..., TERMS_Z), for om0 of shape (...)."""
-        return _polynomials(om0, LOWEST_OM0, HIGHEST_OM0, TERMS_OM0) @ self.table.to(om0)
+        return polynomials(om0, LOWEST_OM0, HIGHEST_OM0, TERMS_OM0) @ self.table.to(om0)
 
     def basis(self, z: Tensor) -> Tensor:
         """Polynomials at redshifts, shape (..., TERMS_Z)."""
-        return _polynomials(z, self.z_low, self.z_high, TERMS_Z)
+        return polynomials(z, self.z_low, self.z_high, TERMS_Z)
 
     def of_many(self, z: Tensor, om0: Tensor, universe: Tensor) -> Tensor:
         """Distance moduli, mag, shape (M,), with each redshift in one of B universes.
@@ -83,7 +83,7 @@ def _scaled(value: Tensor, low: float, high: float) -> Tensor:
     return 2 * (value - low) / (high - low) - 1
 
 
-def _polynomials(value: Tensor, low: float, high: float, n: int) -> Tensor:
+def polynomials(value: Tensor, low: float, high: float, n: int) -> Tensor:
     """T_0 … T_{n-1} of values scaled to [-1, 1], shape (..., n)."""
     t = _scaled(value, low, high)
     terms = [torch.ones_like(t), t]

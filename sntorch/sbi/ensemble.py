@@ -5,7 +5,7 @@ Two kinds of moves in turn, each of one half of the walkers by what the other ha
 fitted to the other half, nearly independent where a posterior is nearly normal; and the stretch
 move of Goodman & Weare (2010, CAMCoS 5, 65), which gets along with any shape. Both are invariant
 under affine transformations, so that no scales have to be set. Walkers start from the normal
-approximation at the mode.
+approximation at the mode, or from draws of a density estimator.
 
 Letters in shapes: ``B`` posteriors, ``W`` walkers, ``D`` variables, ``S`` draws of each.
 """
@@ -63,7 +63,10 @@ class EnsembleDraws:
 
 
 def sample(
-    posterior: BoxPosterior, n: int, settings: EnsembleSettings | None = None
+    posterior: BoxPosterior,
+    n: int,
+    settings: EnsembleSettings | None = None,
+    start: Tensor | None = None,
 ) -> EnsembleDraws:
     """Draw from every posterior.
 
@@ -71,9 +74,11 @@ def sample(
         posterior: B posteriors.
         n: Draws of each at least; a multiple of the walkers is given.
         settings: How; a posterior's draws depend on ``at_once``, as they share random numbers.
+        start: Parameters where walkers start, shape (B, W, D), such as draws of a density
+            estimator; default: about the mode.
 
     Raises:
-        ConfigError: Walkers too few or odd, or no draws.
+        ConfigError: Walkers too few or odd, no draws, or not as many starts as walkers.
     """
     settings = settings if settings is not None else EnsembleSettings()
     if settings.walkers < 4 * posterior.dim or settings.walkers % 2:
@@ -83,9 +88,18 @@ def sample(
         )
     if n < 1:
         raise ConfigError(f"n is the number of draws, at least 1; found {n}")
+    wanted = (len(posterior), settings.walkers, posterior.dim)
+    if start is not None and start.shape != wanted:
+        raise ConfigError(f"start: shape {wanted} is accepted; found {tuple(start.shape)}")
     generator = torch.Generator().manual_seed(settings.seed)
     parts = [
-        _sample(posterior.take(index), n, settings, generator)
+        _sample(
+            posterior.take(index),
+            n,
+            settings,
+            generator,
+            None if start is None else posterior.prior.unconstrain(start[index]),
+        )
         for index in torch.arange(len(posterior)).split(settings.at_once)
     ]
     return EnsembleDraws(
@@ -98,9 +112,13 @@ def sample(
 
 @torch.no_grad()
 def _sample(
-    posterior: BoxPosterior, n: int, settings: EnsembleSettings, generator: torch.Generator
+    posterior: BoxPosterior,
+    n: int,
+    settings: EnsembleSettings,
+    generator: torch.Generator,
+    start: Tensor | None,
 ) -> EnsembleDraws:
-    walk = _Walk(posterior, settings.walkers, generator)
+    walk = _Walk(posterior, settings.walkers, generator, start)
     for _ in range(settings.burn_in):
         walk.step()
     walk.accepted.zero_()
@@ -120,16 +138,25 @@ def _sample(
 class _Walk:
     """Two halves of walkers, shape (B, W / 2, D) each."""
 
-    def __init__(self, posterior: BoxPosterior, walkers: int, generator: torch.Generator) -> None:
-        from sntorch.inference.laplace import laplace
-
+    def __init__(
+        self,
+        posterior: BoxPosterior,
+        walkers: int,
+        generator: torch.Generator,
+        start: Tensor | None,
+    ) -> None:
         self.posterior, self.generator = posterior, generator
-        middle = torch.zeros(len(posterior), posterior.dim, dtype=torch.float64)
-        normal = laplace(posterior, middle)
-        spread = self._normal(len(posterior), walkers, posterior.dim) @ normal.scale_tril.mT
-        self.z = list((normal.mean[:, None] + INFLATION * spread).chunk(2, 1))
+        self.z = list((self._about_mode(walkers) if start is None else start).chunk(2, 1))
         self.log_prob = [posterior(half) for half in self.z]
         self.accepted = torch.zeros(len(posterior), 2)
+
+    def _about_mode(self, walkers: int) -> Tensor:
+        from sntorch.inference.laplace import laplace
+
+        batch, dim = len(self.posterior), self.posterior.dim
+        normal = laplace(self.posterior, torch.zeros(batch, dim, dtype=torch.float64))
+        spread = self._normal(batch, walkers, dim) @ normal.scale_tril.mT
+        return normal.mean[:, None] + INFLATION * spread
 
     def step(self) -> None:
         """Both kinds of moves of both halves."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -29,6 +32,22 @@ class BoxPrior:
         for name, low, high in zip(self.names, self.low, self.high, strict=True):
             if not low < high:
                 raise ConfigError(f"prior of {name}: low < high is accepted; found {low}, {high}")
+
+    @classmethod
+    def of(cls, prior: BoxPrior | Mapping[str, Any]) -> Self:
+        """A prior of its settings, as configs and checkpoints hold them, or of another prior."""
+        settings = asdict(prior) if isinstance(prior, BoxPrior) else prior
+        low, high = (tuple(float(v) for v in settings[bound]) for bound in ("low", "high"))
+        return cls(tuple(str(name) for name in settings["names"]), low, high)
+
+    def settings(self) -> dict[str, list[Any]]:
+        """What ``of`` takes, in plain lists."""
+        return {key: list(value) for key, value in asdict(self).items()}
+
+    @property
+    def log_volume(self) -> float:
+        """ln of the volume of the box."""
+        return sum(math.log(b - a) for a, b in zip(self.low, self.high, strict=True))
 
     @property
     def dim(self) -> int:

@@ -19,7 +19,7 @@ Letters in shapes: ``B`` surveys, ``N`` supernovae in each, ``C`` points θ, ``Q
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Self
 
@@ -176,7 +176,10 @@ class SummaryData:
     def __len__(self) -> int:
         return len(self.redshift)
 
+    def to(self, device: torch.device | str) -> Self:
+        """The same on a device."""
+        return replace(self, **{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
     def take(self, index: Tensor | slice) -> Self:
         """The chosen surveys."""
-        fields = ("redshift", "data", "mask", "n_candidates")
-        return replace(self, **{name: getattr(self, name)[index] for name in fields})
+        return replace(self, **{f.name: getattr(self, f.name)[index] for f in fields(self)})

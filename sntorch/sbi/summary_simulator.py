@@ -19,7 +19,7 @@ from sntorch.sbi.summary import PARAMETERS, SummaryData, SummarySurvey
 
 # A candidate has eight numbers: two of Philox's blocks of four.
 NUMBERS, BLOCKS = 8, 2
-FOR_CANDIDATES, FOR_EXPLOSIONS, FOR_PRIOR = range(3)
+FOR_CANDIDATES, FOR_EXPLOSIONS, FOR_PRIOR, FOR_NUMBER = range(4)
 MOST_AT_ONCE = 25_000
 
 
@@ -88,6 +88,12 @@ def draw_prior(prior: BoxPrior, n: int, seed: int, first: int = 0) -> Tensor:
     """Parameters of surveys ``first`` … ``first + n - 1`` of a seed, shape (n, D), float64."""
     drawn = [_generator(seed, first + b, FOR_PRIOR).random(prior.dim) for b in range(n)]
     return prior.from_uniform(torch.from_numpy(np.stack(drawn)))
+
+
+def draw_numbers(low: int, high: int, n: int, seed: int, first: int = 0) -> Tensor:
+    """Log-uniform whole numbers from ``low`` to ``high`` for surveys of a seed, shape (n,)."""
+    drawn = [_generator(seed, first + b, FOR_NUMBER).random() for b in range(n)]
+    return (low * ((high + 1) / low) ** torch.tensor(drawn, dtype=torch.float64)).long()
 
 
 def _candidates(

@@ -1,0 +1,85 @@
+"""Simulated surveys for a Lightning trainer: fresh ones, or those of a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from sntorch.errors import ConfigError
+from sntorch.sbi.simulated import HELD_OUT, SimulatedSurveys, Simulator
+from sntorch.sbi.stored import StoredSurveys
+
+N_EXAMPLES = 512
+
+
+class SurveyDataModule(L.LightningDataModule):
+    """Pairs (θ, x) in whole batches.
+
+    Args:
+        simulator: What makes them.
+        batch_size: Surveys in a training batch.
+        n_batches: Batches in an epoch; surveys of a folder are gone through once an epoch.
+        n_validation: Surveys held out; always fresh ones.
+        folder: Of stored surveys, see ``stored.py``; without one all surveys are fresh.
+        num_workers: Processes that simulate while the network trains.
+
+    Raises:
+        ConfigError: No batch, or no survey in one.
+    """
+
+    def __init__(
+        self,
+        simulator: Simulator,
+        batch_size: int = 128,
+        n_batches: int = 100,
+        n_validation: int = 1024,
+        folder: str | Path | None = None,
+        num_workers: int = 0,
+    ) -> None:
+        super().__init__()
+        for name, value in (("batch_size", batch_size), ("n_batches", n_batches)):
+            if value < 1:
+                raise ConfigError(f"data.{name}={value}: 1 or more is accepted")
+        self.simulator, self.batch_size, self.n_batches = simulator, batch_size, n_batches
+        self.n_validation, self.folder, self.num_workers = n_validation, folder, num_workers
+        self._held_out: list[tuple[Tensor, Any]] = []
+
+    def setup(self, stage: str) -> None:
+        """Simulate what is held out, and open the folder."""
+        if stage != "fit" or self._held_out:
+            return
+        size = min(self.batch_size, self.n_validation)
+        for first in range(0, self.n_validation, size or 1):
+            count = min(size, self.n_validation - first)
+            self._held_out.append(self.simulator(HELD_OUT + first, count))
+        if self.folder is None:
+            self.surveys = SimulatedSurveys(self.simulator, self.batch_size, self.n_batches)
+        else:
+            self.surveys = StoredSurveys(self.folder, self.batch_size)
+
+    def examples(self) -> Any:
+        """A few hundred simulated surveys, by which an embedding sets its scales."""
+        return self.simulator(0, N_EXAMPLES)[1]
+
+    def describe(self) -> str:
+        """What is trained on, in a few words."""
+        kind = "fresh" if self.folder is None else "stored"
+        return f"{len(self.surveys) * self.batch_size} {kind} surveys an epoch"
+
+    def set_epoch(self, epoch: int) -> None:
+        """Let the next epoch have surveys, or an order, of its own."""
+        self.surveys.epoch = epoch
+
+    def train_dataloader(self) -> DataLoader:
+        """Batches of (θ, x)."""
+        if self.trainer is not None:
+            self.set_epoch(self.trainer.current_epoch)
+        return DataLoader(self.surveys, batch_size=None, num_workers=self.num_workers)
+
+    def val_dataloader(self) -> DataLoader:
+        """Batches that are held out."""
+        return DataLoader(self._held_out, batch_size=None)  # pyright: ignore[reportArgumentType]

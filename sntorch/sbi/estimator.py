@@ -1,0 +1,274 @@
+"""What neural estimators of a posterior share: data in, training, posteriors out, files.
+
+Whether a network tells a ratio or a density, it is used as ln r(θ, x) = ln p(θ | x) - ln p(θ): a
+likelihood up to a constant, with an embedding that is computed once for a survey.
+
+Letters in shapes: ``B`` surveys, ``C`` points θ, ``D`` parameters, ``E`` numbers of an embedding.
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+
+from sntorch.building import build, plain
+from sntorch.checkpoints import KEY, load_model
+from sntorch.errors import CheckpointError, ConfigError
+from sntorch.nn.schedules import rate_at
+from sntorch.pretrained import load_pretrained, named, save_pretrained
+from sntorch.sbi.posterior import BoxPosterior
+from sntorch.sbi.prior import BoxPrior
+
+LOG_EVERY = 10
+
+
+class PosteriorEstimator(L.LightningModule, ABC):
+    """A network for the posteriors of surveys, trained on pairs (θ, x) from prior and simulator.
+
+    A subclass builds its networks and says ``loss``, ``log_ratio_embedded`` and ``sample``.
+
+    Args:
+        prior: Of θ, or its settings.
+        embedding: Of surveys: ``_target_`` and arguments, see ``embeddings.py``.
+        learning_rate: Largest step of AdamW; it rises, then falls to zero as a cosine.
+        gradient_clip: Largest norm of a gradient.
+        seed: Of first weights and training noise.
+        settings: Other arguments of the subclass.
+
+    Attributes:
+        config: All arguments in plain types.
+        prior: Of θ.
+    """
+
+    centre: Tensor
+    half_width: Tensor
+    prepared: Tensor
+
+    def __init__(
+        self,
+        prior: BoxPrior | Mapping[str, Any],
+        embedding: Mapping[str, Any],
+        learning_rate: float,
+        gradient_clip: float,
+        seed: int,
+        **settings: Any,
+    ) -> None:
+        super().__init__()
+        self.prior = BoxPrior.of(prior)
+        self.config: dict[str, Any] = {
+            "prior": self.prior.settings(),
+            "embedding": plain(embedding),
+            "learning_rate": float(learning_rate),
+            "gradient_clip": float(gradient_clip),
+            "seed": int(seed),
+            **settings,
+        }
+        self.save_hyperparameters(self.config)
+        low, high = torch.tensor(self.prior.low), torch.tensor(self.prior.high)
+        self.register_buffer("centre", (low + high) / 2)
+        self.register_buffer("half_width", (high - low) / 2)
+        self.register_buffer("prepared", torch.tensor(False))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.embedding: Any = build(self.config["embedding"], nn.Module)
+            self._build()
+
+    @abstractmethod
+    def _build(self) -> None:
+        """Make the networks behind the embedding."""
+
+    # ---------------------------------------------------------------- what it tells
+
+    @abstractmethod
+    def log_ratio_embedded(self, theta: Tensor, embedded: Tensor) -> Tensor:
+        """ln r, shape (B, C), of θ (B, C, D) or (C, D) and embeddings (B, E)."""
+
+    @abstractmethod
+    def sample(self, x: Any, n: int, seed: int = 0) -> Tensor:
+        """Draws from the posteriors of B surveys, shape (B, n, D), float64."""
+
+    def embed(self, x: Any) -> Tensor:
+        """Vectors, shape (B, E), of B surveys."""
+        return self.embedding(x)
+
+    def log_ratio(self, theta: Tensor, x: Any) -> Tensor:
+        """ln r, shape (B, C), of θ (B, C, D) or (C, D) and B surveys."""
+        return self.log_ratio_embedded(theta, self.embed(x))
+
+    def log_prob(self, theta: Tensor, x: Any) -> Tensor:
+        """ln p(θ | x) within the prior's box, shape (B, C), of θ (B, C, D) and B surveys.
+
+        As well normalised as the ratio is.
+        """
+        return self.log_ratio(theta, x) - self.prior.log_volume
+
+    def likelihood(self, x: Any) -> EstimatedLikelihood:
+        """ln r of B surveys, which are embedded once, as a ``Likelihood``."""
+        with torch.no_grad():
+            return EstimatedLikelihood(self, self.embed(x))
+
+    def posterior(self, x: Any) -> BoxPosterior:
+        """Posteriors of B surveys, for the batched sampler."""
+        return BoxPosterior(self.likelihood(x), self.prior)
+
+    def standardised(self, theta: Tensor) -> Tensor:
+        """θ in units of the box that the network was first made for, float32."""
+        return (theta.to(self.centre) - self.centre) / self.half_width
+
+    def within(self, prior: BoxPrior) -> Self:
+        """The same network with another prior, to go on training: a warm start."""
+        other = type(self)(**{**self.config, "prior": prior.settings()})
+        other.load_state_dict(self.state_dict())
+        return other
+
+    # ---------------------------------------------------------------- training
+
+    def setup(self, stage: str) -> None:
+        """Let the embedding see surveys before its first training."""
+        data = getattr(self.trainer, "datamodule", None)
+        if stage == "fit" and not bool(self.prepared) and hasattr(data, "examples"):
+            self.prepare(data.examples())
+
+    def prepare(self, x: Any) -> None:
+        """Set scales by a few hundred simulated surveys, where the embedding has any to set."""
+        if hasattr(self.embedding, "prepare"):
+            self.embedding.prepare(x)
+        self.prepared.fill_(True)
+
+    @abstractmethod
+    def loss(self, theta: Tensor, x: Any, generator: torch.Generator) -> Tensor:
+        """A scalar, of parameters (B, D) and surveys."""
+
+    @abstractmethod
+    def information(self, theta: Tensor, x: Any, generator: torch.Generator) -> Tensor:
+        """A lower bound of the mutual information of θ and x, nats."""
+
+    def training_step(self, batch: tuple[Tensor, Any], batch_idx: int) -> Tensor:
+        """The loss of a batch of pairs."""
+        loss = self.loss(*batch, self._noise(self.global_step))
+        if not bool(loss.isfinite()):
+            raise ConfigError(
+                f"training diverged after {self.global_step} steps (the loss is not finite); "
+                f"lower model.learning_rate, now {self.config['learning_rate']}"
+            )
+        # Logging every step would cost as much as a small network.
+        if self.global_step % LOG_EVERY == 0:
+            self.log("train/loss", loss.detach(), batch_size=len(batch[0]))
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Any], batch_idx: int) -> None:
+        """Loss and information of a batch of pairs, with the same noise each time."""
+        scores = {
+            "val/loss": self.loss(*batch, self._noise(batch_idx)),
+            "val/information": self.information(*batch, self._noise(batch_idx)),
+        }
+        self.log_dict(scores, batch_size=len(batch[0]), sync_dist=True)
+
+    def on_train_epoch_start(self) -> None:
+        """Fresh surveys in every epoch."""
+        data = getattr(self.trainer, "datamodule", None)
+        if hasattr(data, "set_epoch"):
+            data.set_epoch(self.current_epoch)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with one cycle."""
+        rate = self.config["learning_rate"]
+        optimizer = torch.optim.AdamW(
+            (p for p in self.parameters() if p.requires_grad), rate, weight_decay=0.0
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def _rate(self, step: int) -> float:
+        """Share of the learning rate, of the training as long as it is to be now."""
+        return rate_at(step / self.trainer.estimated_stepping_batches, "one_cycle")
+
+    def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
+        """Clip the norm of the gradient, whatever the trainer's settings."""
+        nn.utils.clip_grad_norm_(self.parameters(), self.config["gradient_clip"])
+
+    def _noise(self, step: int) -> torch.Generator:
+        """Random numbers that depend on seed and step alone, so that a resumed run is exact."""
+        words = (self.config["seed"] % 2**31) * 2**32 + step + 1
+        return torch.Generator(self.device).manual_seed(words)
+
+    # ---------------------------------------------------------------- files
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the name, by which a checkpoint is opened."""
+        checkpoint[KEY] = {"model": type(self).__name__}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse the checkpoint of another model."""
+        found = checkpoint.get(KEY, {}).get("model", "no sntorch estimator")
+        if found != type(self).__name__:
+            raise CheckpointError(f"the checkpoint holds {found}, not {type(self).__name__}")
+
+    @classmethod
+    def from_checkpoint(cls, path: str | Path, map_location: str = "cpu") -> Self:
+        """A trained estimator from a checkpoint file.
+
+        Raises:
+            CheckpointError: The file is damaged, missing, or belongs to another model.
+        """
+        return load_model(cls, path, map_location)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write the estimator into a folder.
+
+        Raises:
+            DataError: The folder holds something else, or cannot be written.
+        """
+        save_pretrained(folder, {**named(type(self)), "arguments": self.config}, self.state_dict())
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, map_location: str = "cpu") -> Self:
+        """The estimator in a folder.
+
+        Raises:
+            CheckpointError: A missing or damaged file, or the folder of another model.
+        """
+        config, tensors = load_pretrained(folder, map_location, cls)
+        try:
+            module = cls(**config["arguments"])
+            module.load_state_dict(tensors)
+        except (KeyError, TypeError, RuntimeError) as error:
+            what = str(error).splitlines()[0]
+            raise CheckpointError(f"{folder}: incomplete ({what})") from error
+        return module.to(map_location).eval()
+
+
+class EstimatedLikelihood:
+    """ln r of B embedded surveys; a ``sntorch.sbi.posterior.Likelihood``.
+
+    Args:
+        estimator: What tells the ratio.
+        embedded: Of the surveys, shape (B, E).
+    """
+
+    def __init__(self, estimator: PosteriorEstimator, embedded: Tensor) -> None:
+        self.estimator, self.embedded = estimator, embedded
+
+    def __len__(self) -> int:
+        return len(self.embedded)
+
+    def __call__(self, theta: Tensor) -> Tensor:
+        """ln r, shape (B, C), in the type of θ (B, C, D)."""
+        found = self.estimator.log_ratio_embedded(theta.to(self.embedded.device), self.embedded)
+        return found.to(theta)
+
+    def take(self, index: Tensor) -> Self:
+        """That of the chosen surveys."""
+        part = copy.copy(self)
+        part.embedded = self.embedded[index.to(self.embedded.device)]
+        return part

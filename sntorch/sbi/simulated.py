@@ -1,0 +1,109 @@
+"""Simulated surveys with parameters from the prior: made while a network trains, never the same.
+
+Survey number b of a seed is the same whatever the batch it is in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, Self
+
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
+
+from sntorch.errors import ConfigError
+from sntorch.sbi.prior import BoxPrior
+from sntorch.sbi.summary import PRIOR, SummaryData, SummarySurvey
+from sntorch.sbi.summary_simulator import draw_numbers, draw_prior, simulate
+
+# Surveys of one seed from here on are for validation.
+HELD_OUT = 2**40
+
+
+class Simulator(Protocol):
+    """Pairs (θ, x) of a prior, each a function of its number alone."""
+
+    prior: BoxPrior
+
+    def __call__(self, first: int, count: int) -> tuple[Tensor, Any]:
+        """Parameters (B, D), float64, and the surveys ``first`` … ``first + count - 1``."""
+        ...
+
+    def within(self, prior: BoxPrior) -> Self:
+        """The same with another prior."""
+        ...
+
+
+@dataclass(frozen=True)
+class SummarySimulator:
+    """Surveys of summarised supernovae, of N detected ones each.
+
+    Attributes:
+        survey: What is observed.
+        prior: Of the parameters.
+        n: N, or the least and the largest N: then log-uniform between them.
+        seed: Any integer.
+    """
+
+    survey: SummarySurvey = field(default_factory=SummarySurvey)
+    prior: BoxPrior = PRIOR
+    n: int | Sequence[int] = 100
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        low, high = self.range
+        if not 1 <= low <= high:
+            raise ConfigError(f"n={self.n}: N >= 1, or least and largest N, are accepted")
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """Least and largest N."""
+        return (self.n, self.n) if isinstance(self.n, int) else (self.n[0], self.n[-1])
+
+    def __call__(self, first: int, count: int) -> tuple[Tensor, SummaryData]:
+        """Parameters, shape (B, 5), and surveys ``first`` … ``first + count - 1``."""
+        theta = draw_prior(self.prior, count, self.seed, first)
+        low, high = self.range
+        if low == high:
+            return theta, simulate(self.survey, theta, high, self.seed, first)
+        number = draw_numbers(low, high, count, self.seed, first)
+        data = simulate(self.survey, theta, int(number.max()), self.seed, first)
+        mask = torch.arange(data.mask.shape[1]) < number[:, None]
+        redshift = torch.where(mask, data.redshift, self.survey.z_low)
+        return theta, replace(data, redshift=redshift, data=data.data * mask[..., None], mask=mask)
+
+    def within(self, prior: BoxPrior) -> Self:
+        """The same with another prior."""
+        return replace(self, prior=prior)
+
+
+class SimulatedSurveys(IterableDataset):
+    """Whole batches of fresh surveys; ``DataLoader(..., batch_size=None)`` hands them on.
+
+    Args:
+        simulator: What makes them.
+        batch_size: Surveys in a batch.
+        n_batches: Batches in an epoch.
+        first: Number of the first survey of the first epoch.
+
+    Attributes:
+        epoch: Each has surveys of its own.
+    """
+
+    def __init__(
+        self, simulator: Simulator, batch_size: int, n_batches: int, first: int = 0
+    ) -> None:
+        self.simulator, self.batch_size, self.n_batches = simulator, batch_size, n_batches
+        self.first, self.epoch = first, 0
+
+    def __len__(self) -> int:
+        return self.n_batches
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Any]]:
+        worker = get_worker_info()
+        start, step = (0, 1) if worker is None else (worker.id, worker.num_workers)
+        for batch in range(start, self.n_batches, step):
+            number = self.epoch * self.n_batches + batch
+            yield self.simulator(self.first + number * self.batch_size, self.batch_size)

@@ -1,0 +1,136 @@
+"""Simulated surveys in a folder, in shards of safetensors: made once, trained on often.
+
+A simulation that was interrupted goes on where it was: shards are complete or not there, and
+``simulation.json`` says what the folder holds, so that no other simulation goes on in it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
+
+from sntorch.atomic import atomic_write
+from sntorch.errors import ConfigError, DataError
+from sntorch.sbi.simulated import SummarySimulator
+from sntorch.sbi.summary import SummaryData
+
+FACTS = "simulation.json"
+SHARD = "shard_{:05d}.safetensors"
+
+
+def store(
+    simulator: SummarySimulator, folder: str | Path, n: int, shard_size: int = 10_000
+) -> Path:
+    """Simulate surveys into a folder, or what is missing of them.
+
+    Args:
+        simulator: What makes them.
+        folder: New, or of the same simulation.
+        n: Number of surveys; more than before may be asked for in the same folder.
+        shard_size: Surveys in a file.
+
+    Returns:
+        The folder.
+
+    Raises:
+        DataError: The folder holds another simulation.
+        ConfigError: No surveys.
+    """
+    from safetensors.torch import save_file
+
+    if n < 1 or shard_size < 1:
+        raise ConfigError(f"n={n}, shard_size={shard_size}: 1 or more is accepted")
+    folder = Path(folder)
+    _check_same(folder, {"simulator": asdict(simulator), "shard_size": shard_size})
+    for number, first in enumerate(range(0, n, shard_size)):
+        count = min(shard_size, n - first)
+        path = folder / SHARD.format(number)
+        if path.is_file() and _length(path) >= count:
+            continue
+        theta, data = simulator(first, count)
+        tensors = {f.name: getattr(data, f.name).contiguous() for f in fields(data)}
+        with atomic_write(path) as draft:
+            save_file({"theta": theta, **tensors}, draft)
+    return folder
+
+
+class StoredSurveys(IterableDataset):
+    """Whole batches of the surveys in a folder, in a new order each epoch.
+
+    Shards are mapped into memory one after another in random order, and shuffled within.
+
+    Args:
+        folder: As ``store`` wrote it.
+        batch_size: Surveys in a batch; what is left of a shard makes a smaller one.
+        seed: Of the order.
+
+    Attributes:
+        epoch: Each has an order of its own.
+
+    Raises:
+        DataError: Nothing stored there.
+    """
+
+    def __init__(self, folder: str | Path, batch_size: int, seed: int = 0) -> None:
+        self.paths = sorted(Path(folder).glob(SHARD.replace("{:05d}", "*")))
+        if not self.paths:
+            raise DataError(f"{folder}: no surveys there; shard_00000.safetensors is looked for")
+        self.lengths = [_length(path) for path in self.paths]
+        self.batch_size, self.seed, self.epoch = batch_size, seed, 0
+
+    def __len__(self) -> int:
+        return sum(-(-length // self.batch_size) for length in self.lengths)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Any]]:
+        rng = np.random.default_rng([self.seed, self.epoch])
+        worker = get_worker_info()
+        start, step = (0, 1) if worker is None else (worker.id, worker.num_workers)
+        number = 0
+        for shard in rng.permutation(len(self.paths)):
+            order = torch.from_numpy(rng.permutation(self.lengths[shard]))
+            theta, data = _read(self.paths[shard])
+            for index in order.split(self.batch_size):
+                if number % step == start:
+                    yield theta[index], data.take(index)
+                number += 1
+
+
+def _read(path: Path) -> tuple[Tensor, SummaryData]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        tensors = load_file(path)
+        return tensors.pop("theta"), SummaryData(**tensors)
+    except (OSError, SafetensorError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: damaged, or no surveys ({type(error).__name__})") from error
+
+
+def _length(path: Path) -> int:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            return file.get_slice("theta").get_shape()[0]
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"{path}: damaged, or no surveys ({type(error).__name__})") from error
+
+
+def _check_same(folder: Path, facts: dict[str, Any]) -> None:
+    """Write what a folder holds, or refuse one that holds something else."""
+    path, facts = folder / FACTS, json.loads(json.dumps(facts))
+    if not path.is_file():
+        with atomic_write(path) as draft:
+            draft.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        return
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if found != facts:
+        raise DataError(f"{folder}: holds another simulation; name a new folder")
