@@ -30,6 +30,8 @@ from sntorch.sbi.encoders import SummaryEncoder
 LEAST_VARIANCE = 1e-4
 # Of a correlation matrix, in units of the largest.
 LEAST_EIGENVALUE = 1e-6
+# Scatter of a constant over its size, by rounding.
+CONSTANT = 1e-5
 
 
 class Surveys(Protocol):
@@ -93,7 +95,10 @@ class Pooling(nn.Module):
         mean, _, _ = moments(features, mask)
         n = mean.shape[1]
         self.shift[:n] = mean.mean(0)
-        sd = mean.std(0).clamp(min=LEAST_VARIANCE)
+        # What is the same in all sets, such as redshifts that are given, is left as it is: its
+        # scatter is rounding.
+        sd = mean.std(0)
+        sd = torch.where(sd > CONSTANT * mean.abs().amax(0), sd, 1.0)
         values, vectors = torch.linalg.eigh(((mean - self.shift[:n]) / sd).double().T.cov())
         scale = values.clamp(min=LEAST_EIGENVALUE * float(values[-1])).rsqrt()
         self.whitener[:n, :n] = (vectors * scale).float() / sd[:, None]

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from sntorch.errors import ConfigError, DataError
 from sntorch.sbi.prior import BoxPrior
+from sntorch.simulation.streams import Streams
 
 PARAMETERS = ("m0", "alpha", "beta", "sigma_int", "x0", "sigma_x", "c0", "sigma_c")
 PRIOR = BoxPrior(
@@ -32,6 +33,7 @@ PRIOR = BoxPrior(
     (-20.0, 0.0, 1.0, 0.01, -2.0, 0.3, -0.4, 0.02),
     (-18.5, 0.4, 5.0, 0.4, 2.0, 2.5, 0.2, 0.4),
 )
+# Numbers of one supernova in a sample lie apart by as many tries.
 MOST_TRIES = 20_000
 
 
@@ -93,6 +95,20 @@ class TrippSample:
     def __len__(self) -> int:
         return len(self.data)
 
+    @property
+    def mask(self) -> Tensor:
+        """Which are supernovae: all, shape (B, N), bool."""
+        return torch.ones(self.data.shape[:2], dtype=torch.bool, device=self.data.device)
+
+    def take(self, index: Tensor) -> Self:
+        """The chosen samples."""
+        return replace(self, data=self.data[index])
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same on a device."""
+        tensors = ("redshift", "mu", "data", "covariance")
+        return replace(self, **{name: getattr(self, name).to(device) for name in tensors})
+
 
 def tripp_moments(sample: TrippSample, theta: Tensor) -> tuple[Tensor, Tensor]:
     """Mean, shape (..., N, 3), and covariance, shape (..., N, 3, 3), of d at θ (..., 8)."""
@@ -134,12 +150,16 @@ class TrippLikelihood:
     def take(self, index: Tensor) -> Self:
         """That of the chosen samples."""
         part = copy.copy(self)
-        part.sample = replace(self.sample, data=self.sample.data[index])
+        part.sample = self.sample.take(index)
         return part
 
 
 def simulate_tripp(
-    sample: TrippSample, theta: Tensor, selection: ProbitLimit | None, seed: int
+    sample: TrippSample,
+    theta: Tensor,
+    selection: ProbitLimit | None,
+    seed: int,
+    first: int = 0,
 ) -> TrippSample:
     """Samples at the redshifts and with the covariances of a given one.
 
@@ -151,26 +171,28 @@ def simulate_tripp(
         theta: Parameters of each sample, shape (B, 8), float64.
         selection: What is kept; None keeps everything.
         seed: Any integer.
+        first: Number of the first sample; the b-th is number ``first + b`` of the seed.
 
     Raises:
         ConfigError: A selection that keeps next to nothing at a redshift.
     """
-    generator = torch.Generator().manual_seed(seed)
     mean, covariance = tripp_moments(sample, theta)
     factor = torch.linalg.cholesky(covariance)
     data = torch.zeros_like(mean)
-    open_ = torch.ones(mean.shape[:2], dtype=torch.bool)
-    for _ in range(MOST_TRIES):
-        white = torch.randn(int(open_.sum()), 3, generator=generator, dtype=torch.float64)
-        drawn = mean[open_] + (factor[open_] @ white[..., None])[..., 0]
-        luck = torch.rand(len(drawn), generator=generator, dtype=torch.float64)
-        kept = torch.ones_like(luck, dtype=torch.bool)
-        if selection is not None:
-            kept = luck.log() < selection.log_kept(drawn[:, 0], torch.zeros_like(luck))
-        place = open_.nonzero()[kept]
-        data[place[:, 0], place[:, 1]] = drawn[kept]
-        open_[place[:, 0], place[:, 1]] = False
-        if not bool(open_.any()):
+    open_ = torch.ones(mean.shape[:2], dtype=torch.bool).nonzero()
+    for attempt in range(MOST_TRIES):
+        b, i = open_.unbind(1)
+        streams = Streams(seed, first + b, "tripp/")
+        place = (i * MOST_TRIES + attempt)[:, None]
+        white = streams.normal_at("data", 3 * place + torch.arange(3))
+        drawn = mean[b, i] + (factor[b, i] @ white[..., None])[..., 0]
+        data[b, i] = drawn
+        if selection is None:
             return replace(sample, data=data)
-    name = sample.names[int(open_.nonzero()[0, 1])]
+        luck = streams.uniform_at("kept", place)[:, 0]
+        kept = luck.log() < selection.log_kept(drawn[:, 0], torch.zeros_like(luck))
+        open_ = open_[~kept]
+        if not len(open_):
+            return replace(sample, data=data)
+    name = sample.names[int(open_[0, 1])]
     raise ConfigError(f"the selection keeps next to nothing at the redshift of {name}")

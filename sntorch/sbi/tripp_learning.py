@@ -1,0 +1,82 @@
+"""What a network needs to learn the posterior of a Tripp sample: simulations and an encoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from sntorch.physics.cosmology import Cosmology
+from sntorch.sbi.encoders import SCATTER, n_products, products
+from sntorch.sbi.prior import BoxPrior
+from sntorch.sbi.summary_simulator import draw_prior
+from sntorch.sbi.tripp import PRIOR, ProbitLimit, TrippSample, simulate_tripp
+from sntorch.sbi.tripp_files import read_tripp
+
+# M0, α and β of the residuals that are shown; typical stretch and colour.
+FIDUCIAL = (-19.3, 0.14, 3.0)
+TYPICAL = (1.0, 0.1)
+# Errors are shown relative to these: of m, x1 and c.
+ERRORS = (0.15, 0.3, 0.04)
+
+
+@dataclass(frozen=True, eq=False)
+class TrippSimulator:
+    """Pairs of parameters and samples like a given one, at its redshifts and errors.
+
+    Attributes:
+        sample: Redshifts, distances and covariances.
+        selection: What is kept; None keeps everything.
+        prior: Of the parameters.
+        seed: Any integer.
+    """
+
+    sample: TrippSample
+    selection: ProbitLimit | None
+    prior: BoxPrior = PRIOR
+    seed: int = 0
+
+    @classmethod
+    def from_file(
+        cls,
+        path: str | Path,
+        selection: ProbitLimit | None,
+        prior: BoxPrior = PRIOR,
+        seed: int = 0,
+        h0: float = 70.0,
+        om0: float = 0.3,
+    ) -> Self:
+        """Of the supernovae of a FITRES table; see ``read_tripp``."""
+        return cls(read_tripp(path, Cosmology(h0=h0, om0=om0)), selection, prior, seed)
+
+    def __call__(self, first: int, count: int) -> tuple[Tensor, TrippSample]:
+        """Parameters, shape (B, 8), and samples ``first`` … ``first + count - 1``."""
+        theta = draw_prior(self.prior, count, self.seed, first)
+        return theta, simulate_tripp(self.sample, theta, self.selection, self.seed, first)
+
+    def within(self, prior: BoxPrior) -> Self:
+        """The same with another prior."""
+        return replace(self, prior=prior)
+
+
+class TrippEncoder(nn.Module):
+    """Hubble residual, stretch, colour, their errors, and products of any two of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.n_outputs = n_products(7)
+
+    def forward(self, x: TrippSample) -> Tensor:
+        """Features of order one, shape (B, N, F), float32."""
+        m, x1, c = x.data.unbind(-1)
+        m0, alpha, beta = FIDUCIAL
+        residual = (m - x.mu - m0 + alpha * x1 - beta * c) / SCATTER
+        error = x.covariance.diagonal(dim1=-2, dim2=-1).sqrt()
+        shown = (error / error.new_tensor(ERRORS)).log().expand(len(x), -1, -1)
+        # Over the redshifts of nearby supernovae: of order one.
+        place = (torch.log(x.redshift) + 3.3).expand(len(x), -1)
+        columns = [residual, x1 / TYPICAL[0], c / TYPICAL[1], place, *shown.unbind(-1)]
+        return products(torch.stack(columns, -1).float())
