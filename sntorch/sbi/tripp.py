@@ -33,8 +33,6 @@ PRIOR = BoxPrior(
     (-20.0, 0.0, 1.0, 0.01, -2.0, 0.3, -0.4, 0.02),
     (-18.5, 0.4, 5.0, 0.4, 2.0, 2.5, 0.2, 0.4),
 )
-# Numbers of one supernova in a sample lie apart by as many tries.
-MOST_TRIES = 20_000
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,23 @@ class ProbitLimit:
     def log_kept(self, mean: Tensor, variance: Tensor) -> Tensor:
         """ln of the mean of P(kept) over normal magnitudes, the arguments' shape."""
         return torch.special.log_ndtr((self.limit - mean) / (self.width**2 + variance).sqrt())
+
+    def draw_kept(self, mean: Tensor, variance: Tensor, luck: Tensor, white: Tensor) -> Tensor:
+        """Magnitudes that were kept, of normal ones; -inf where next to nothing is.
+
+        A magnitude is kept where its sum with a normal number of the limit's width lies below the
+        limit: the sum is drawn below it, then the magnitude given the sum.
+
+        Args:
+            mean: Of the magnitudes before selection.
+            variance: Of the magnitudes before selection.
+            luck: Uniform numbers, the same shape.
+            white: Standard normal numbers, the same shape.
+        """
+        total = variance + self.width**2
+        below = torch.special.ndtr((self.limit - mean) / total.sqrt())
+        step = total.sqrt() * torch.special.ndtri(luck * below)
+        return mean + variance / total * step + (variance * self.width**2 / total).sqrt() * white
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,8 +178,8 @@ def simulate_tripp(
 ) -> TrippSample:
     """Samples at the redshifts and with the covariances of a given one.
 
-    Where a supernova is not kept, another is drawn at its redshift: the scheme of ``sample`` is
-    that redshifts are given.
+    Only supernovae that are kept are drawn: redshifts are given, so that where one was not kept
+    another would have been.
 
     Args:
         sample: Redshifts, distances and covariances.
@@ -178,21 +193,16 @@ def simulate_tripp(
     """
     mean, covariance = tripp_moments(sample, theta)
     factor = torch.linalg.cholesky(covariance)
-    data = torch.zeros_like(mean)
-    open_ = torch.ones(mean.shape[:2], dtype=torch.bool).nonzero()
-    for attempt in range(MOST_TRIES):
-        b, i = open_.unbind(1)
-        streams = Streams(seed, first + b, "tripp/")
-        place = (i * MOST_TRIES + attempt)[:, None]
-        white = streams.normal_at("data", 3 * place + torch.arange(3))
-        drawn = mean[b, i] + (factor[b, i] @ white[..., None])[..., 0]
-        data[b, i] = drawn
-        if selection is None:
-            return replace(sample, data=data)
-        luck = streams.uniform_at("kept", place)[:, 0]
-        kept = luck.log() < selection.log_kept(drawn[:, 0], torch.zeros_like(luck))
-        open_ = open_[~kept]
-        if not len(open_):
-            return replace(sample, data=data)
-    name = sample.names[int(open_[0, 1])]
-    raise ConfigError(f"the selection keeps next to nothing at the redshift of {name}")
+    streams = Streams(seed, first + torch.arange(len(theta)), "tripp/")
+    white = streams.normal("data", len(sample.names), 3)
+    if selection is not None:
+        luck = streams.uniform("kept", len(sample.names))
+        kept = selection.draw_kept(mean[..., 0], factor[..., 0, 0] ** 2, luck, white[..., 0])
+        impossible = (~kept.isfinite()).nonzero()
+        if len(impossible):
+            name = sample.names[int(impossible[0, 1])]
+            raise ConfigError(f"the selection keeps next to nothing at the redshift of {name}")
+        white = torch.cat(
+            [((kept - mean[..., 0]) / factor[..., 0, 0])[..., None], white[..., 1:]], -1
+        )
+    return replace(sample, data=mean + (factor @ white[..., None])[..., 0])

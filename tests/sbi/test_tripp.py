@@ -87,10 +87,24 @@ def test_modes_are_right_when_the_limit_is_known_and_only_then():
     assert float(pulls["ignored"][0]) < -5
 
 
-def test_a_survey_that_sees_nothing_is_refused(monkeypatch):
-    monkeypatch.setattr("sntorch.sbi.tripp.MOST_TRIES", 20)
+def test_kept_magnitudes_are_those_that_a_lottery_keeps():
+    n = 200_000
+    mean, variance = torch.tensor(17.0).double().expand(n), torch.tensor(0.16).double().expand(n)
+    generator = torch.Generator().manual_seed(1)
+    white = torch.randn(2, n, generator=generator, dtype=torch.float64)
+    luck = torch.rand(2, n, generator=generator, dtype=torch.float64)
+    limit = ProbitLimit(16.6, 0.3)
+    found = limit.draw_kept(mean, variance, luck[0], white[0])
+    all_ = mean + variance.sqrt() * white[1]
+    kept = all_[luck[1].log() < limit.log_kept(all_, torch.zeros(n).double())]
+    assert len(kept) / n == pytest.approx(float(limit.log_kept(mean, variance)[0].exp()), abs=5e-3)
+    levels = torch.tensor([0.01, 0.1, 0.5, 0.9, 0.99]).double()
+    torch.testing.assert_close(found.quantile(levels), kept.quantile(levels), atol=0.015, rtol=0)
+
+
+def test_a_survey_that_sees_nothing_is_refused():
     with pytest.raises(ConfigError, match="keeps next to nothing at the redshift of sn"):
-        simulate_tripp(observed(), truths(1), ProbitLimit(8.0, 0.1), seed=0)
+        simulate_tripp(observed(), truths(1), ProbitLimit(-20.0, 0.1), seed=0)
     with pytest.raises(ConfigError, match="width > 0"):
         ProbitLimit(16.0, 0.0)
 
