@@ -56,7 +56,8 @@ def of_templates(name):
 
 
 def of_surveys(name):
-    return "/data: surveys" in (CONFIGS / f"{name}.yaml").read_text()
+    text = (CONFIGS / f"{name}.yaml").read_text()
+    return "/data: surveys" in text or "/data: tripp" in text
 
 
 def data_for(name, folder, request):
@@ -65,7 +66,11 @@ def data_for(name, folder, request):
     Classifiers need two classes: theirs are made up here, in the bands of the experiment.
     """
     if of_surveys(name):
-        return ["data.n_validation=64"]
+        few = ["data.n_validation=64"]
+        if "/data: tripp" not in (CONFIGS / f"{name}.yaml").read_text():
+            return few
+        table = request.getfixturevalue("shared") / "data" / "Foundation_DR1.FITRES.TEXT"
+        return [*few, f"files={table}"]
     if of_templates(name):
         request.getfixturevalue("shared")
     if of_simulated_data(name):

@@ -16,6 +16,7 @@ VERBS = {
     "simulate": "simulate a survey: simulation=des_ia n=350 seed=1 out=sample.parquet",
     "augment": "fill up rare classes with generated objects: files=train.parquet target=max out=…",
     "fit": "posteriors of SNe Ia with BayeSN: files=… model=bayesn/t21 sampler=nuts",
+    "infer": "population of a magnitude-limited sample: files=SALT.FITRES selection.limit=17.5",
     "train-bayesn": "learn a BayeSN model or population: experiment=t21 files=… headers=…",
     "evaluate": "score a generator on held-out light curves: task=generator ckpt=…",
     "publish": "a trained model as a folder with a model card: ckpt=… metrics=… out=…",

@@ -206,3 +206,39 @@ def simulate_tripp(
             [((kept - mean[..., 0]) / factor[..., 0, 0])[..., None], white[..., 1:]], -1
         )
     return replace(sample, data=mean + (factor @ white[..., None])[..., 0])
+
+
+def tripp_statistics(sample: TrippSample) -> dict[str, Tensor]:
+    """Of each sample: means and standard deviations of m - μ, x1 and c, and the slope of the
+    first with redshift, shape (B,) each.
+    """
+    m, x1, c = sample.data.unbind(-1)
+    residual, place = m - sample.mu, sample.redshift - sample.redshift.mean()
+    found = {"slope with z": (residual * place).sum(1) / (place**2).sum()}
+    for name, values in (("m - mu", residual), ("x1", x1), ("c", c)):
+        found[f"mean {name}"], found[f"sd {name}"] = values.mean(1), values.std(1)
+    return found
+
+
+def malmquist(
+    sample: TrippSample, theta: Tensor, selection: ProbitLimit
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """The sample against the Hubble line of θ (8,), and what selection does to it.
+
+    Returns:
+        Redshift; standardised magnitude minus the line, and its standard deviation; its mean among
+        kept supernovae; probability to be kept; shape (N,) each.
+    """
+    m0, alpha, beta = theta[:3]
+    m, x1, c = sample.data[0].unbind(-1)
+    mean, covariance = tripp_moments(sample, theta)
+    direction = torch.stack([torch.ones_like(alpha), alpha, -beta])
+    sd = (direction @ covariance @ direction).sqrt()
+    total = (covariance[:, 0, 0] + selection.width**2).sqrt()
+    place = (selection.limit - mean[:, 0]) / total
+    # Mean of the sum that the limit is on, of its values below the limit, in units of its σ.
+    ratio = (-(place**2) / 2 - torch.special.log_ndtr(place)).exp() / (2 * torch.pi) ** 0.5
+    shift = -(covariance[:, 0] @ direction) / total * ratio
+    residual = m - sample.mu - m0 + alpha * x1 - beta * c
+    kept = selection.log_kept(mean[:, 0], covariance[:, 0, 0]).exp()
+    return sample.redshift, residual, sd, shift, kept

@@ -1,0 +1,89 @@
+"""``sntorch infer`` on a table of SALT fits, and what it refuses."""
+
+import pandas as pd
+import pytest
+import torch
+from running import run_here
+
+from sntorch.cli import infer
+from sntorch.physics.cosmology import Cosmology
+from sntorch.sbi import FlowModule
+from sntorch.sbi.tripp import PRIOR, ProbitLimit, TrippSample, simulate_tripp
+from sntorch.sbi.tripp_learning import TrippSimulator
+
+LIMIT = ProbitLimit(17.5, 0.5)
+TRUTH = (-19.3, 0.14, 3.0, 0.1, -0.3, 1.0, -0.03, 0.08)
+COLUMNS = "CID zHD zHDERR mB mBERR x0 x1 x1ERR c cERR COV_x1_c COV_x1_x0 COV_c_x0"
+SMALL = ("threads=1", "draws=400")
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """A FITRES table of a simulated sample without correlated errors."""
+    n = 60
+    z = torch.linspace(0.015, 0.09, n, dtype=torch.float64)
+    noise = torch.diag(torch.tensor([0.05, 0.15, 0.03]).double() ** 2).expand(n, 3, 3)
+    names = tuple(f"sn{i}" for i in range(n))
+    mu = Cosmology(h0=70.0, om0=0.3).distmod(z)
+    given = TrippSample(z, mu, torch.zeros(1, n, 3).double(), noise, names)
+    theta = torch.tensor([TRUTH], dtype=torch.float64)
+    m, x1, c = simulate_tripp(given, theta, LIMIT, seed=1).data[0].unbind(-1)
+    lines = [f"VARNAMES: {COLUMNS}"]
+    for i in range(n):
+        x0 = 10 ** (-0.4 * (float(m[i]) - 10.635))
+        lines.append(
+            f"SN: sn{i} {float(z[i]):.5f} 1e-5 {float(m[i]):.4f} 0.05 {x0:.6e} {float(x1[i]):.4f} "
+            f"0.15 {float(c[i]):.4f} 0.03 0 0 0"
+        )
+    path = tmp_path_factory.mktemp("salt") / "salt.fitres"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_posteriors_with_selection_without_and_of_a_network(table, tmp_path):
+    embedding = {
+        "_target_": "sntorch.sbi.embeddings.DeepSet",
+        "encoder": {"_target_": "sntorch.sbi.tripp_learning.TrippEncoder"},
+        "n_outputs": 8,
+    }
+    flow = FlowModule(PRIOR, embedding, transforms=1, width=16)
+    flow.prepare(TrippSimulator.from_file(table, LIMIT)(0, 64)[1])
+    flow.save_pretrained(tmp_path / "flow")
+    assert run_here(infer, [f"files={table}", "out=out", "ckpt=flow", *SMALL], tmp_path) == 0
+    summary = pd.read_csv(tmp_path / "out/summary.csv").set_index(["estimator", "parameter"])
+    assert set(summary.index.levels[0]) == {"likelihood", "selection ignored", "network flow"}
+    for name, truth in zip(PRIOR.names, TRUTH, strict=True):
+        row = summary.loc[("likelihood", name)]
+        assert abs(row["mean"] - truth) < 4 * row["sd"]
+    assert (
+        summary.loc[("likelihood", "m0"), "mean"]
+        > summary.loc[("selection ignored", "m0"), "mean"]
+    )
+    checks = pd.read_csv(tmp_path / "out/checks.csv").set_index(["estimator", "statistic"])
+    assert checks.loc[("likelihood", "slope with z"), "p"] > 0.001
+    draws = pd.read_parquet(tmp_path / "out/draws.parquet")
+    assert len(draws) == 1_200
+    assert {"corner.png", "intervals.png", "selection.png"} == {
+        path.name for path in (tmp_path / "out/figures").iterdir()
+    }
+    assert "slope with z" in (tmp_path / "out/report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("files=nothing.fitres", "no such file"),
+        ("draws=10", "draws=10: a whole number of at least 100"),
+        ("selection.width=0", "width > 0"),
+        ("ckpt=[nowhere]", "nowhere"),
+    ],
+)
+def test_what_cannot_be_inferred_is_refused(table, tmp_path, capsys, override, message):
+    given = [] if override.startswith(("files", "draws")) else [f"files={table}"]
+    small = SMALL[:1] if override.startswith("draws") else SMALL
+    given = [f"files={table}"] if override.startswith("draws") else given
+    assert run_here(infer, [*given, "out=out", *small, override], tmp_path) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
