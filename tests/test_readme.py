@@ -18,6 +18,7 @@ SHORT = {
     "sntorch evaluate": ["n=60", "bootstrap=5"],
     "sntorch simulate": ["n=120"],
     "sntorch classify": [],
+    "sntorch infer": ["draws=400"],
     "sntorch augment": [],
     "sntorch publish": [],
     "sntorch fit": ["sampler.vi_iterations=10", "figures=1"],
@@ -84,6 +85,7 @@ def folder(tmp_path_factory, root):
         pytest.skip(f"no real data in {shared}: set SNTORCH_SHARED to the folder that holds data/")
     (folder.parent / "shared").symlink_to(shared)
     shutil.copytree(shared / "data" / "foundation_dr1", folder / "survey")
+    shutil.copy(shared / "data" / "Foundation_DR1.FITRES.TEXT", folder / "salt.fitres")
     return folder
 
 
