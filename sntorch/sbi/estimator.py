@@ -132,7 +132,7 @@ class PosteriorEstimator(L.LightningModule, ABC):
 
     def setup(self, stage: str) -> None:
         """Let the embedding see surveys before its first training."""
-        data = getattr(self.trainer, "datamodule", None)
+        data: Any = getattr(self.trainer, "datamodule", None)
         if stage == "fit" and not bool(self.prepared) and hasattr(data, "examples"):
             self.prepare(data.examples())
 
@@ -173,7 +173,7 @@ class PosteriorEstimator(L.LightningModule, ABC):
 
     def on_train_epoch_start(self) -> None:
         """Fresh surveys in every epoch."""
-        data = getattr(self.trainer, "datamodule", None)
+        data: Any = getattr(self.trainer, "datamodule", None)
         if hasattr(data, "set_epoch"):
             data.set_epoch(self.current_epoch)
 
