@@ -1,4 +1,4 @@
-"""What neural estimators of a posterior share: data in, training, posteriors out, files.
+"""What neural estimators of a posterior share: pairs in, training, posteriors out.
 
 Whether a network tells a ratio or a density, it is used as ln r(θ, x) = ln p(θ | x) - ln p(θ): a
 likelihood up to a constant, with an embedding that is computed once for a survey.
@@ -8,28 +8,25 @@ Letters in shapes: ``B`` surveys, ``C`` points θ, ``D`` parameters, ``E`` numbe
 
 from __future__ import annotations
 
-import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Self
 
-import lightning as L
 import torch
 from torch import Tensor, nn
 
 from sntorch.building import build, plain
-from sntorch.checkpoints import KEY, load_model
-from sntorch.errors import CheckpointError, ConfigError
+from sntorch.errors import ConfigError
 from sntorch.nn.schedules import rate_at
-from sntorch.pretrained import load_pretrained, named, save_pretrained
+from sntorch.sbi.estimated import EstimatedLikelihood
 from sntorch.sbi.posterior import BoxPosterior
 from sntorch.sbi.prior import BoxPrior
+from sntorch.sbi.saved import SavedModule
 
 LOG_EVERY = 10
 
 
-class PosteriorEstimator(L.LightningModule, ABC):
+class PosteriorEstimator(SavedModule, ABC):
     """A network for the posteriors of surveys, trained on pairs (θ, x) from prior and simulator.
 
     A subclass builds its networks and says ``loss``, ``log_ratio_embedded`` and ``sample``.
@@ -62,7 +59,7 @@ class PosteriorEstimator(L.LightningModule, ABC):
     ) -> None:
         super().__init__()
         self.prior = BoxPrior.of(prior)
-        self.config: dict[str, Any] = {
+        self.config = {
             "prior": self.prior.settings(),
             "embedding": plain(embedding),
             "learning_rate": float(learning_rate),
@@ -112,7 +109,7 @@ class PosteriorEstimator(L.LightningModule, ABC):
     def likelihood(self, x: Any) -> EstimatedLikelihood:
         """ln r of B surveys, which are embedded once, as a ``Likelihood``."""
         with torch.no_grad():
-            return EstimatedLikelihood(self, self.embed(x))
+            return EstimatedLikelihood(self.log_ratio_embedded, self.embed(x))
 
     def posterior(self, x: Any) -> BoxPosterior:
         """Posteriors of B surveys, for the batched sampler."""
@@ -132,7 +129,7 @@ class PosteriorEstimator(L.LightningModule, ABC):
 
     def setup(self, stage: str) -> None:
         """Let the embedding see surveys before its first training."""
-        data = getattr(self.trainer, "datamodule", None)
+        data: Any = getattr(self.trainer, "datamodule", None)
         if stage == "fit" and not bool(self.prepared) and hasattr(data, "examples"):
             self.prepare(data.examples())
 
@@ -173,7 +170,7 @@ class PosteriorEstimator(L.LightningModule, ABC):
 
     def on_train_epoch_start(self) -> None:
         """Fresh surveys in every epoch."""
-        data = getattr(self.trainer, "datamodule", None)
+        data: Any = getattr(self.trainer, "datamodule", None)
         if hasattr(data, "set_epoch"):
             data.set_epoch(self.current_epoch)
 
@@ -201,74 +198,3 @@ class PosteriorEstimator(L.LightningModule, ABC):
         """Random numbers that depend on seed and step alone, so that a resumed run is exact."""
         words = (self.config["seed"] % 2**31) * 2**32 + step + 1
         return torch.Generator(self.device).manual_seed(words)
-
-    # ---------------------------------------------------------------- files
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the name, by which a checkpoint is opened."""
-        checkpoint[KEY] = {"model": type(self).__name__}
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse the checkpoint of another model."""
-        found = checkpoint.get(KEY, {}).get("model", "no sntorch estimator")
-        if found != type(self).__name__:
-            raise CheckpointError(f"the checkpoint holds {found}, not {type(self).__name__}")
-
-    @classmethod
-    def from_checkpoint(cls, path: str | Path, map_location: str = "cpu") -> Self:
-        """A trained estimator from a checkpoint file.
-
-        Raises:
-            CheckpointError: The file is damaged, missing, or belongs to another model.
-        """
-        return load_model(cls, path, map_location)
-
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write the estimator into a folder.
-
-        Raises:
-            DataError: The folder holds something else, or cannot be written.
-        """
-        save_pretrained(folder, {**named(type(self)), "arguments": self.config}, self.state_dict())
-
-    @classmethod
-    def from_pretrained(cls, folder: str | Path, map_location: str = "cpu") -> Self:
-        """The estimator in a folder.
-
-        Raises:
-            CheckpointError: A missing or damaged file, or the folder of another model.
-        """
-        config, tensors = load_pretrained(folder, map_location, cls)
-        try:
-            module = cls(**config["arguments"])
-            module.load_state_dict(tensors)
-        except (KeyError, TypeError, RuntimeError) as error:
-            what = str(error).splitlines()[0]
-            raise CheckpointError(f"{folder}: incomplete ({what})") from error
-        return module.to(map_location).eval()
-
-
-class EstimatedLikelihood:
-    """ln r of B embedded surveys; a ``sntorch.sbi.posterior.Likelihood``.
-
-    Args:
-        estimator: What tells the ratio.
-        embedded: Of the surveys, shape (B, E).
-    """
-
-    def __init__(self, estimator: PosteriorEstimator, embedded: Tensor) -> None:
-        self.estimator, self.embedded = estimator, embedded
-
-    def __len__(self) -> int:
-        return len(self.embedded)
-
-    def __call__(self, theta: Tensor) -> Tensor:
-        """ln r, shape (B, C), in the type of θ (B, C, D)."""
-        found = self.estimator.log_ratio_embedded(theta.to(self.embedded.device), self.embedded)
-        return found.to(theta)
-
-    def take(self, index: Tensor) -> Self:
-        """That of the chosen surveys."""
-        part = copy.copy(self)
-        part.embedded = self.embedded[index.to(self.embedded.device)]
-        return part

@@ -25,7 +25,10 @@ HELD_OUT = 2**40
 class Simulator(Protocol):
     """Pairs (θ, x) of a prior, each a function of its number alone."""
 
-    prior: BoxPrior
+    @property
+    def prior(self) -> BoxPrior:
+        """Of the parameters."""
+        ...
 
     def __call__(self, first: int, count: int) -> tuple[Tensor, Any]:
         """Parameters (B, D), float64, and the surveys ``first`` … ``first + count - 1``."""
@@ -99,11 +102,26 @@ class SimulatedSurveys(IterableDataset):
         self.first, self.epoch = first, 0
 
     def __len__(self) -> int:
-        return self.n_batches
+        return self.n_batches // n_ranks()
 
     def __iter__(self) -> Iterator[tuple[Tensor, Any]]:
-        worker = get_worker_info()
-        start, step = (0, 1) if worker is None else (worker.id, worker.num_workers)
-        for batch in range(start, self.n_batches, step):
+        for batch in own_batches(self.n_batches):
             number = self.epoch * self.n_batches + batch
             yield self.simulator(self.first + number * self.batch_size, self.batch_size)
+
+
+def n_ranks() -> int:
+    """Processes that train together."""
+    together = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return torch.distributed.get_world_size() if together else 1
+
+
+def own_batches(n: int) -> Iterator[int]:
+    """Which of n batches this process of a training, and this worker of it, makes.
+
+    Every process has equally many, for they wait for each other; a rest is left out.
+    """
+    ranks, worker = n_ranks(), get_worker_info()
+    rank = torch.distributed.get_rank() if ranks > 1 else 0
+    start, step = (0, 1) if worker is None else (worker.id, worker.num_workers)
+    return (rank + ranks * i for i in range(start, n // ranks, step))

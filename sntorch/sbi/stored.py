@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import IterableDataset, get_worker_info
+from torch.utils.data import IterableDataset
 
 from sntorch.atomic import atomic_write
 from sntorch.errors import ConfigError, DataError
-from sntorch.sbi.simulated import SummarySimulator
+from sntorch.sbi.simulated import SummarySimulator, n_ranks, own_batches
 from sntorch.sbi.summary import SummaryData
 
 FACTS = "simulation.json"
@@ -87,18 +87,20 @@ class StoredSurveys(IterableDataset):
         self.batch_size, self.seed, self.epoch = batch_size, seed, 0
 
     def __len__(self) -> int:
+        return self._n_batches // n_ranks()
+
+    @property
+    def _n_batches(self) -> int:
         return sum(-(-length // self.batch_size) for length in self.lengths)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Any]]:
         rng = np.random.default_rng([self.seed, self.epoch])
-        worker = get_worker_info()
-        start, step = (0, 1) if worker is None else (worker.id, worker.num_workers)
-        number = 0
+        own, number = set(own_batches(self._n_batches)), 0
         for shard in rng.permutation(len(self.paths)):
             order = torch.from_numpy(rng.permutation(self.lengths[shard]))
             theta, data = _read(self.paths[shard])
             for index in order.split(self.batch_size):
-                if number % step == start:
+                if number in own:
                     yield theta[index], data.take(index)
                 number += 1
 

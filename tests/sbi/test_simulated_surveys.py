@@ -67,6 +67,22 @@ def test_batches_come_whole_and_fresh_in_every_epoch(workers):
     assert torch.equal(torch.cat(epochs), expected)
 
 
+def test_processes_share_the_batches(monkeypatch, tmp_path):
+    """Equally many each, none twice."""
+    simulator = SummarySimulator(n=2, seed=1)
+    store(simulator, tmp_path / "s", 14)
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    for surveys in (SimulatedSurveys(simulator, 2, 7), StoredSurveys(tmp_path / "s", 2)):
+        found = []
+        for rank in range(2):
+            monkeypatch.setattr(torch.distributed, "get_rank", lambda rank=rank: rank)
+            batches = list(surveys)
+            assert len(batches) == len(surveys) == 3
+            found += [theta for theta, _ in batches]
+        assert len(torch.cat(found).unique(dim=0)) == 12
+
+
 def test_stored_surveys_are_all_there_in_a_new_order(tmp_path):
     simulator = SummarySimulator(n=(2, 5), seed=1)
     store(simulator, tmp_path / "s", 25, shard_size=10)
