@@ -20,6 +20,8 @@ MESSAGE = 240
 DAMAGED = (OSError, EOFError, RuntimeError, KeyError, TypeError, ValueError, AttributeError)
 # In the checkpoint, what a module needs to rebuild itself, its name among it.
 KEY = "sntorch"
+# In a run, the folder of a model that was fitted at once rather than trained step by step.
+FITTED = Path("checkpoints") / "model"
 
 
 def find_checkpoint(path: str | Path) -> Path:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from sntorch.atomic import atomic_folder
+from sntorch.checkpoints import FITTED, find_checkpoint
 from sntorch.data.batch import LightCurveBatch
 from sntorch.errors import CheckpointError
 
@@ -94,6 +95,35 @@ def named(cls: type) -> dict[str, str]:
 def is_pretrained(folder: str | Path) -> bool:
     """Whether a folder holds a model."""
     return all((Path(folder) / name).is_file() for name in (CONFIG, WEIGHTS))
+
+
+def find_model(path: str | Path) -> Path:
+    """The trained model that ``path`` names.
+
+    Args:
+        path: The folder of a model, a checkpoint, or a folder with runs of ``sntorch train``, of
+            which the newest counts.
+
+    Raises:
+        CheckpointError: No model there.
+    """
+    path = Path(path)
+    if is_pretrained(path):
+        return path
+    fitted = [config.parent for config in path.rglob(str(FITTED / CONFIG))]
+    newest = max(fitted, key=_written, default=None)
+    if newest is None:
+        return find_checkpoint(path)
+    try:
+        checkpoint = find_checkpoint(path)
+    except CheckpointError:
+        return newest
+    return max(newest, checkpoint, key=_written)
+
+
+def _written(path: Path) -> float:
+    """When a model was written, seconds."""
+    return (path / CONFIG if path.is_dir() else path).stat().st_mtime
 
 
 def model_sha256(path: Path) -> str:

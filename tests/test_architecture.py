@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "inference": {"errors", "atomic"},
     "building": {"errors"},
     "checkpoints": {"errors"},
-    "pretrained": {"errors", "atomic", "data"},
+    "pretrained": {"errors", "atomic", "checkpoints", "data"},
     "plotting": {"errors", "physics", "data"},
     "callbacks": {"errors", "physics", "data", "plotting", "nn", "generative"},
     **{

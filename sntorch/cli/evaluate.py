@@ -45,11 +45,10 @@ def evaluate(cfg: DictConfig, output: Path) -> dict[str, Any]:
         output: Folder for the results.
     """
     from sntorch.callbacks.figures import diagnostic_figures, generator_figures
-    from sntorch.checkpoints import find_checkpoint
     from sntorch.generative.evaluate import evaluate_generator
-    from sntorch.pretrained import model_sha256
+    from sntorch.pretrained import find_model, model_sha256
 
-    checkpoint = find_checkpoint(cfg.ckpt)
+    checkpoint = find_model(cfg.ckpt)
     data = training_data(checkpoint, cfg.files, cfg.trust)
     held_out, fresh = data.test_batch(), data.val_batch()
     if not len(held_out):

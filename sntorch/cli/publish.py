@@ -23,10 +23,9 @@ SECTIONS = {
 @hydra_main("publish")
 def main(cfg: DictConfig) -> None:
     """Write the folder."""
-    from sntorch.checkpoints import find_checkpoint
-    from sntorch.pretrained import is_pretrained, model_sha256
+    from sntorch.pretrained import find_model, model_sha256
 
-    path = Path(cfg.ckpt) if is_pretrained(cfg.ckpt) else find_checkpoint(cfg.ckpt)
+    path = find_model(cfg.ckpt)
     kind, model = opened(path)
     scores = None
     if cfg.metrics is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from sntorch.errors import CheckpointError, ConfigError
 
 OUTPUTS = Path("outputs")
 LAST = Path("checkpoints") / "last.ckpt"
+SPLIT = "split.csv"
 
 
 def newest_checkpoint(task: str) -> Path:
@@ -28,6 +31,19 @@ def newest_checkpoint(task: str) -> Path:
 def run_folder(checkpoint: Path) -> Path:
     """The folder of the run that wrote a checkpoint."""
     return checkpoint.resolve().parents[1]
+
+
+def keep_split(datamodule: Any, output: Path) -> None:
+    """Keep with the run which object was for what; ``data.split_file`` takes the table."""
+    from sntorch.data.splits import write_split
+
+    if hasattr(datamodule, "names"):
+        write_split(output / SPLIT, datamodule.names())
+
+
+def keep_metrics(metrics: Mapping[str, float], output: Path) -> None:
+    """Write a run's last scores."""
+    (output / "metrics.json").write_text(json.dumps(dict(metrics), indent=2) + "\n")
 
 
 def check_readable(path: Path) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import warnings
@@ -10,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sntorch.cli.entry import INTERRUPTED, hydra_main
-from sntorch.cli.runs import newest_checkpoint
-from sntorch.errors import CheckpointError, ConfigError
+from sntorch.cli.runs import keep_metrics, keep_split, newest_checkpoint
+from sntorch.errors import CheckpointError
 
 if TYPE_CHECKING:
     import lightning as L
@@ -28,7 +27,6 @@ NOT_APPLICABLE = (
     # On a Mac, where auto means the CPU.
     "GPU available but not used",
 )
-SPLIT = "split.csv"
 log = logging.getLogger(__name__)
 
 
@@ -50,19 +48,19 @@ def train(cfg: DictConfig, output: Path) -> int:
     import lightning as L
     from hydra.utils import instantiate
 
+    from sntorch.cli.train_baseline import train_baseline
+
     _quieten()
     L.seed_everything(cfg.seed, workers=True, verbose=False)
     ckpt_path = _checkpoint(cfg)
     datamodule = instantiate(cfg.data)
     model = instantiate(cfg.model, _convert_="all")
     if not isinstance(model, L.LightningModule):
-        raise ConfigError(
-            f"model._target_ {cfg.model.get('_target_')}: a LightningModule is accepted"
-        )
+        return train_baseline(cfg, model, datamodule, output)
     trainer = _trainer(cfg, model)
     datamodule.setup("fit")
     if trainer.is_global_zero:
-        _write_split(datamodule, output)
+        keep_split(datamodule, output)
         log.info(
             "training %s on %s; watch: tensorboard --logdir %s",
             type(model).__name__,
@@ -78,7 +76,7 @@ def train(cfg: DictConfig, output: Path) -> int:
             f"{ckpt_path}: not a checkpoint of {type(model).__name__}: {error}"
         ) from error
     if trainer.is_global_zero:
-        _write_metrics(trainer, output)
+        keep_metrics({k: float(v) for k, v in trainer.callback_metrics.items()}, output)
         print(f"run: {output}")
     return _exit_code(trainer)
 
@@ -87,14 +85,6 @@ def _described(datamodule: Any) -> str:
     if hasattr(datamodule, "describe"):
         return datamodule.describe()
     return f"{len(datamodule.train_batch())} objects"
-
-
-def _write_split(datamodule: Any, output: Path) -> None:
-    """Keep with the run which object was for what; ``data.split_file`` takes the table."""
-    from sntorch.data.splits import write_split
-
-    if hasattr(datamodule, "names"):
-        write_split(output / SPLIT, datamodule.names())
 
 
 def _quieten() -> None:
@@ -162,11 +152,6 @@ def _n_devices(devices: Any) -> int:
 def _is_loading_error(error: BaseException) -> bool:
     text = str(error)
     return "state_dict" in text or "checkpoint" in text.lower()
-
-
-def _write_metrics(trainer: L.Trainer, output: Path) -> None:
-    metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    (output / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
 
 
 def _exit_code(trainer: L.Trainer) -> int:

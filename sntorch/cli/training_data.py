@@ -17,7 +17,7 @@ def training_data(
     """The data module of the run that wrote a checkpoint, with the same split by object.
 
     Args:
-        checkpoint: File in ``<run>/checkpoints``.
+        checkpoint: File or folder in ``<run>/checkpoints``.
         files: Where the light curves are now, if not where the run read them.
         trust: Whether the run's config may call anything, not only parts of sntorch.
 

@@ -78,19 +78,18 @@ class Generator:
 
     @classmethod
     def from_pretrained(cls, path: str | Path, map_location: str = "cpu") -> Generator:
-        """Open the checkpoint at ``path``, the newest one under the run folder ``path``, or the
+        """Open the checkpoint at ``path``, the newest model under the run folder ``path``, or the
         model that was saved into the folder ``path``.
 
         Raises:
             CheckpointError: No checkpoint there, a damaged one, or one of another kind of model.
         """
-        from sntorch.checkpoints import find_checkpoint
         from sntorch.generative.opening import open_checkpoint, open_pretrained
-        from sntorch.pretrained import is_pretrained
+        from sntorch.pretrained import find_model
 
-        if is_pretrained(path):
-            return cls(open_pretrained(path, map_location))
-        return cls(open_checkpoint(find_checkpoint(path), map_location))
+        found = find_model(path)
+        opened = open_pretrained if found.is_dir() else open_checkpoint
+        return cls(opened(found, map_location))
 
     @property
     def bands(self) -> tuple[str, ...]:

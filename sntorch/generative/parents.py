@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from sntorch.building import build, plain
-from sntorch.checkpoints import find_checkpoint
 from sntorch.data.facts import class_counts
 from sntorch.data.light_curve import LightCurves
 from sntorch.errors import CheckpointError, ConfigError
 from sntorch.generative.base import GenerativeModel, Generator
 from sntorch.generative.baselines import Baseline
 from sntorch.generative.training import TrainedGenerator
-from sntorch.pretrained import is_pretrained, model_sha256
+from sntorch.pretrained import find_model, model_sha256
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def trained_before(path: str | Path, classes: Sequence[str]) -> Choose:
     Raises:
         CheckpointError: No generator there, or one that was not trained on these classes.
     """
-    found = Path(path) if is_pretrained(path) else find_checkpoint(path)
+    found = find_model(path)
     model = Generator.from_pretrained(found).model
     name = f"{type(model).__name__} {found.name} sha256:{model_sha256(found)}"
     known = _classes(model)
