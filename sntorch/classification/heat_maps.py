@@ -18,8 +18,6 @@ Letters in shapes: ``B`` objects, ``T`` padded observations, ``W`` wavelengths, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Self
 
@@ -31,6 +29,7 @@ from torch import Tensor
 from sntorch.classification.processes import fit_processes, predict
 from sntorch.data.batch import LightCurveBatch
 from sntorch.nn.gaussian_process import Points
+from sntorch.nn.groups import on_threads
 
 WAVELENGTHS = torch.linspace(3000, 10100, 32)
 # The authors' grid has both ends on it, so a column is a little more than a day.
@@ -114,26 +113,10 @@ def heat_maps(
     parts = [order[start : start + CHUNK] for start in range(0, len(order), CHUNK)]
 
     def make(index: Tensor) -> None:
-        with torch.no_grad():
-            maps[index] = _read_off(batch[index].trim(), grid, coarse)
+        maps[index] = _read_off(batch[index].trim(), grid, coarse)
 
-    _for_each(parts, make)
+    on_threads(make, [(index,) for index in parts])
     return maps
-
-
-def _for_each(parts: list[Tensor], make: Callable[[Tensor], None]) -> None:
-    """Call ``make`` of every part, on as many threads as PyTorch has.
-
-    Matrices of a light curve are too small to share one among threads.
-    """
-    threads = min(torch.get_num_threads(), len(parts))
-    if threads < 2 or parts[0].is_cuda:
-        for part in parts:
-            make(part)
-        return
-    # The setting is one of the thread that makes it.
-    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        list(pool.map(make, parts))
 
 
 def _read_off(batch: LightCurveBatch, grid: Points, coarse: CoarseGrid | None) -> Tensor:

@@ -33,6 +33,10 @@ class Nights(NamedTuple):
     seen: Tensor
     mask: Tensor
 
+    def part(self, rows: Tensor, n_nights: int) -> Nights:
+        """The first nights of some objects."""
+        return Nights(*(values[:, :n_nights][rows] for values in self))
+
 
 def by_night(batch: LightCurveBatch, same_night: float = SAME_NIGHT) -> Nights:
     """Put observations of one night side by side.
@@ -69,22 +73,20 @@ def padded(nights: Nights) -> Nights:
 def _night_of(batch: LightCurveBatch, same_night: float) -> Tensor:
     """Number of the night of each observation, shape (B, T)."""
     time, mask = batch.time, batch.mask
-    number = torch.zeros_like(batch.band)
     if not time.shape[1]:
-        return number
-    begin = time[:, 0].clone()
-    current = torch.zeros(len(batch), dtype=number.dtype, device=number.device)
-    gaps = torch.where(mask[:, 1:], time[:, 1:] - time[:, :-1], 0.0)
-    if bool(((gaps > 0) & (gaps <= same_night)).any()):
-        for t in range(1, time.shape[1]):
-            new = mask[:, t] & (time[:, t] - begin > same_night)
-            current = current + new
-            begin = torch.where(new, time[:, t], begin)
-            number[:, t] = current
-        return number
-    # Every observation either repeats the time before it or starts a night: no need to step.
-    number[:, 1:] = (gaps > same_night).cumsum(1)
-    return number
+        return torch.zeros_like(batch.band)
+    new = torch.zeros_like(mask)
+    new[:, 1:] = mask[:, 1:] & (time[:, 1:] - time[:, :-1] > same_night)
+    new[:, 0] = True
+    # Observations close to each other may be a night or, an hour apart all along, several: what
+    # lies too late in a night begins the next one, for all nights at once.
+    while True:
+        begin = torch.where(new, time, -torch.inf).cummax(1).values
+        late = mask & (time - begin > same_night)
+        if not bool(late.any()):
+            return new.cumsum(1) - 1
+        late[:, 1:] &= ~late[:, :-1].clone()
+        new |= late
 
 
 def _most_precise(batch: LightCurveBatch, place: Tensor, n_places: int) -> Tensor:

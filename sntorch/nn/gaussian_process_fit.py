@@ -23,6 +23,8 @@ WIDEST_AMPLITUDE = 10.0
 ITERATIONS, TOLERANCE = 60, 1e-5
 # Taking out objects that are done copies the others; it pays off when enough are.
 CROWDED = 0.8
+# Squared distance, large enough for a covariance of zero.
+FAR = 1e8
 
 
 def fit_scales(
@@ -66,15 +68,14 @@ class _Measurements:
 
     Attributes:
         days: 3 times the squared differences in time, days², shape (B, T, T).
-        waves: 3 times the squared differences in units of 6000 Å, shape (B, T, T).
-        pairs: 1 where both are measurements, else 0, shape (B, T, T).
+        waves: 3 times the squared differences in units of 6000 Å, shape (B, T, T); ``FAR`` unless
+            both are measurements, so that these do not vary together.
         flux: Fluxes, 0 where padded, shape (B, T, 1).
         noise: Their variances, 1 where padded, shape (B, T).
     """
 
     days: Tensor
     waves: Tensor
-    pairs: Tensor
     flux: Tensor
     noise: Tensor
 
@@ -84,10 +85,11 @@ class _Measurements:
         place = Points(*(torch.where(mask, axis, 0.0) for axis in points))
         days = place.phase[:, :, None] - place.phase[:, None, :]
         waves = (place.wave[:, :, None] - place.wave[:, None, :]) / WAVELENGTH_SCALE
-        pairs = (mask[:, :, None] & mask[:, None, :]).to(flux.dtype)
+        pairs = mask[:, :, None] & mask[:, None, :]
+        apart = torch.where(pairs, 3 * waves.square(), FAR)
         y = torch.where(mask, flux, 0.0)[..., None]
         noise = torch.where(mask, flux_err.square(), 1.0)
-        return cls(3 * days.square(), 3 * waves.square(), pairs, y, noise)
+        return cls(3 * days.square(), apart, y, noise)
 
     def pick(self, index: Tensor) -> Self:
         """Those of some objects."""
@@ -117,36 +119,40 @@ class _Likelihood(NamedTuple):
 def _evaluate(seen: _Measurements, x: Tensor) -> _Likelihood:
     """The likelihood at logarithms of the scales (B, 2).
 
-    With K the kernel, N the noise and C = K + N, ∂C/∂ln A is 2 K, and C⁻¹ K is 1 - C⁻¹ N.
+    With K the kernel, N the noise and C = K + N, ∂C/∂ln A is 2 K, and C⁻¹ K is 1 - C⁻¹ N; so
+    all but ∂C/∂ln ℓ enters by C⁻¹ and the diagonal N alone.
     """
     square, over = (2 * x[:, 0]).exp()[:, None, None], (-2 * x[:, 1]).exp()[:, None, None]
     days = seen.days * over
     r = (days + seen.waves).sqrt_()
-    fall = torch.exp(-r).mul_(seen.pairs).mul_(square)
+    fall = r.neg().exp_().mul_(square)
     by_time = days.mul_(fall)
-    kernel = r.add_(1).mul_(fall)
-    root, failed = torch.linalg.cholesky_ex(kernel + torch.diag_embed(seen.noise))
+    noisy = r.add_(1).mul_(fall)
+    noisy.diagonal(dim1=-2, dim2=-1).add_(seen.noise)
+    root, failed = torch.linalg.cholesky_ex(noisy)
     if bool(failed.any()):
         # Singular up to rounding: such a step is never taken.
         root = torch.where((failed > 0)[:, None, None], torch.eye(root.shape[-1]).to(root), root)
     inverse = torch.cholesky_inverse(root)
-    alpha = inverse @ seen.flux
-    value = -0.5 * (seen.flux * alpha).sum((1, 2)) - root.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+    alpha = (inverse @ seen.flux)[..., 0]
+    flux, noise = seen.flux[..., 0], seen.noise
+    value = -0.5 * (flux * alpha).sum(1) - root.diagonal(dim1=-2, dim2=-1).log().sum(-1)
     value = torch.where(failed > 0, -torch.inf, value)
-    changes = [2 * kernel, by_time]
-    solved = [(inverse * seen.noise[:, None, :]).mul_(-2), inverse @ by_time]
-    solved[0].diagonal(dim1=-2, dim2=-1).add_(2)
+    # tr C⁻¹K, C⁻¹ ∂C/∂ln ℓ and its trace.
+    kept = 1 - inverse.diagonal(dim1=-2, dim2=-1) * noise
+    by_scale = inverse @ by_time
+    scale_trace = by_scale.diagonal(dim1=-2, dim2=-1).sum(-1)
+    in_time = (alpha * (by_time @ alpha[..., None])[..., 0]).sum(1)
     slope = [
-        (alpha.mT @ c @ alpha)[:, 0, 0] - _trace(s) for c, s in zip(changes, solved, strict=True)
+        (alpha * (flux - noise * alpha)).sum(1) - kept.sum(1),
+        0.5 * (in_time - scale_trace),
     ]
-    fisher = [(a * b.mT).sum((1, 2)) for a in solved for b in solved]
-    return _Likelihood(
-        value, 0.5 * torch.stack(slope, -1), 0.5 * torch.stack(fisher, -1).unflatten(-1, (2, 2))
-    )
-
-
-def _trace(a: Tensor) -> Tensor:
-    return a.diagonal(dim1=-2, dim2=-1).sum(-1)
+    crossed = scale_trace - ((by_scale * inverse).sum(-1) * noise).sum(1)
+    squared = (noise * (inverse.square() @ noise[..., None])[..., 0]).sum(1)
+    both = (2 * kept - 1).sum(1) + squared
+    in_scale = 0.5 * (by_scale * by_scale.mT).sum((1, 2))
+    fisher = torch.stack([2 * both, crossed, crossed, in_scale], -1).unflatten(-1, (2, 2))
+    return _Likelihood(value, torch.stack(slope, -1), fisher)
 
 
 @dataclass

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
 
+from sntorch.nn.groups import steps_by_length
 from sntorch.nn.rnn import reverse_valid
 
 # More groups have less padding, but more steps; objects a group at least.
@@ -105,12 +105,12 @@ class BidirectionalLSTM(nn.Module):
             draw: Whether random weights are drawn, once for all sequences.
         """
         weights = [layer.weights(draw) for layer in self.layers]  # pyright: ignore[reportCallIssue]
-        order = lengths.argsort(descending=True)
-        parts = []
-        for rows in order.chunk(min(N_GROUPS, max(len(x) // FEWEST, 1))):
-            states = _run(x[rows], lengths[rows], weights, changes)
-            parts.append(pad(states, (0, 0, 0, x.shape[1] - states.shape[1])))
-        return torch.cat(parts)[order.argsort()]
+
+        def run(rows: Tensor, longest: int) -> Tensor:
+            return _run(x[:, :longest][rows], lengths[rows], weights, changes)
+
+        n_groups = min(N_GROUPS, max(len(x) // FEWEST, 1))
+        return steps_by_length(run, lengths, x.shape[1], -(-len(x) // n_groups))
 
 
 def _run(
@@ -119,14 +119,11 @@ def _run(
     weights: Sequence[tuple[LSTMWeights, LSTMWeights]],
     changes: Sequence[Change],
 ) -> Tensor:
-    states = x[:, : max(int(lengths.max()), 1)]
     for (ahead, behind), change in zip(weights, changes, strict=True):
-        states = change(states)
-        backwards = _one_direction(reverse_valid(states, lengths), behind)
-        states = torch.cat(
-            [_one_direction(states, ahead), reverse_valid(backwards, lengths)], dim=-1
-        )
-    return states
+        x = change(x)
+        backwards = _one_direction(reverse_valid(x, lengths), behind)
+        x = torch.cat([_one_direction(x, ahead), reverse_valid(backwards, lengths)], dim=-1)
+    return x
 
 
 def _one_direction(x: Tensor, weights: LSTMWeights) -> Tensor:

@@ -26,4 +26,4 @@ class MaskedBatchNorm(nn.BatchNorm1d):
         assert self.running_mean is not None
         assert self.running_var is not None
         scale = self.weight * (self.running_var + self.eps).rsqrt()
-        return (input - self.running_mean) * scale + self.bias
+        return torch.addcmul(self.bias - self.running_mean * scale, input, scale)

@@ -5,7 +5,7 @@ import torch
 
 from sntorch.classification.networks.parsnip.bands import LAST, N_BINS, BandWeights
 from sntorch.classification.networks.parsnip.decoder import amplitudes
-from sntorch.classification.networks.parsnip.encoder import Encoder, Posterior
+from sntorch.classification.networks.parsnip.encoder import Encoder, Posterior, over_days
 from sntorch.classification.networks.parsnip.grid import (
     FIRST_DAY,
     SIDEREAL_DAY,
@@ -116,17 +116,17 @@ def encoder(stride, **changes):
 
 
 def test_a_stride_gives_the_whole_networks_values_at_fewer_days():
-    x = torch.randn(2, 3, WINDOW)
+    x = torch.randn(WINDOW, 2, 3)
     whole, coarse = encoder(1), encoder(4)
     coarse.load_state_dict(whole.state_dict())
 
     def last(network):
         y = x
         for step, block in zip(network.steps, network.blocks, strict=True):
-            y = block(y[..., ::step])
+            y = block(y[::step].contiguous())
         return y
 
-    torch.testing.assert_close(last(coarse), last(whole)[..., ::4], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(last(coarse), last(whole)[::4], rtol=1e-4, atol=1e-5)
 
 
 @torch.no_grad()
@@ -174,3 +174,21 @@ def test_smooth_spectra_are_not_rough():
     zigzag[..., ::2] = 3
     # ((3 - 1) / (3 + 1))^2 between all neighbours, at two observations.
     assert float(roughness(zigzag, mask)) == pytest.approx(0.25 * 2 * (N_BINS - 1))
+
+
+@pytest.mark.parametrize(("days", "dilation"), [(300, 1), (300, 64), (40, 64), (3, 1)])
+def test_days_first_gives_the_convolution(days, dilation):
+    torch.manual_seed(0)
+    convolution = torch.nn.Conv1d(5, 7, 3, dilation=dilation, padding=dilation)
+    x = torch.randn(4, 5, days, requires_grad=True)
+    weights = torch.randn(4, 7, days)
+    found = over_days(convolution, x.permute(2, 0, 1).contiguous()).permute(1, 2, 0)
+    expected = convolution(x)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    inputs = [x, *convolution.parameters()]
+    for ours, theirs in zip(
+        torch.autograd.grad((found * weights).sum(), inputs),
+        torch.autograd.grad((expected * weights).sum(), inputs),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)

@@ -38,6 +38,7 @@ from sntorch.data.batch import LightCurveBatch
 from sntorch.data.nights import by_night, padded
 from sntorch.errors import ConfigError
 from sntorch.nn.conv import CausalConvolutions
+from sntorch.nn.groups import steps_by_length
 from sntorch.nn.normalisation import MaskedBatchNorm
 from sntorch.nn.rnn import last_valid
 
@@ -140,7 +141,18 @@ class RAPID(StepNetwork):
         return grid_of(padded(by_night(batch)), self.interpolation)
 
     def _logits(self, grid: Grid, context: Tensor) -> Tensor:
-        """Of the step without photometry and all of the grid, shape (B, 1 + K, C)."""
+        """Of the step without photometry and all of the grid, shape (B, 1 + K, C).
+
+        What is behind the last step that is used is of no meaning.
+        """
+
+        def run(rows: Tensor, longest: int) -> Tensor:
+            return self._logits_of(grid.part(rows, longest - 1), context[rows])
+
+        lengths, n_steps = 1 + grid.values.mask.sum(1), 1 + grid.values.mask.shape[1]
+        return steps_by_length(run, lengths, n_steps, threads=not self.training)
+
+    def _logits_of(self, grid: Grid, context: Tensor) -> Tensor:
         seen = grid.values.seen[..., None]
         parts = [self.photometry(grid.values), grid.age[..., None], seen.float()]
         photometry = torch.cat(parts, dim=-1).flatten(2)

@@ -43,6 +43,11 @@ class Grid(NamedTuple):
     complete: Tensor
     triggered: Tensor
 
+    def part(self, rows: Tensor, n_steps: int) -> Grid:
+        """The first steps of some objects."""
+        age, complete = (each[:, :n_steps][rows] for each in (self.age, self.complete))
+        return Grid(self.values.part(rows, n_steps), age, complete, self.triggered[rows])
+
 
 def grid_of(nights: Nights, interpolation: str) -> Grid:
     """Values of nights on the grid.

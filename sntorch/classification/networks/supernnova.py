@@ -34,9 +34,10 @@ from torch.nn.functional import dropout
 from sntorch.classification.base import ClassifierNetwork, appended
 from sntorch.classification.networks.supernnova_inputs import NightInputs
 from sntorch.data.batch import LightCurveBatch
-from sntorch.data.nights import by_night, padded
+from sntorch.data.nights import Nights, by_night, padded
 from sntorch.nn.bayesian import BayesianLinear, BayesianLSTMLayer, ScaleMixture, posteriors
 from sntorch.nn.dropout import DroppedLSTMLayer, LockedDropout
+from sntorch.nn.groups import by_length
 from sntorch.nn.lstm import BidirectionalLSTM, Change, LSTMLayer
 from sntorch.nn.rnn import masked_mean
 
@@ -86,14 +87,21 @@ class SuperNNova(ClassifierNetwork):
 
     def forward(self, batch: LightCurveBatch, context: Tensor) -> Tensor:
         """Logits, shape (B, C)."""
-        x, mask = self._read(batch, context)
+        nights = padded(by_night(batch))
+
+        def run(rows: Tensor, longest: int) -> Tensor:
+            return self._logits(nights.part(rows, longest), context[rows])
+
+        return by_length(run, nights.mask.sum(1), threads=not self.training)
+
+    def _logits(self, nights: Nights, context: Tensor) -> Tensor:
+        x, mask = self._read(nights, context)
         between: Change = partial(dropout, p=self.dropout, training=self.training)
         changes = [_unchanged] + [between] * (len(self.lstm.layers) - 1)
         pooled = masked_mean(self.lstm(x, mask.sum(1), changes), mask)
         return self.head(between(pooled))
 
-    def _read(self, batch: LightCurveBatch, context: Tensor) -> tuple[Tensor, Tensor]:
-        nights = padded(by_night(batch))
+    def _read(self, nights: Nights, context: Tensor) -> tuple[Tensor, Tensor]:
         return appended(self.inputs(nights), context), nights.mask
 
 
@@ -122,12 +130,13 @@ class _DrawnSuperNNova(SuperNNova):
     def forward(self, batch: LightCurveBatch, context: Tensor) -> Tensor:
         """Logits, shape (B, C): of one draw while training, else of the mean probability."""
         if self.training or not self.n_samples:
-            return self._once(*self._read(batch, context), draw=self.training)
+            x, mask = self._read(padded(by_night(batch)), context)
+            return self._once(x, mask, draw=self.training)
         return self.draws(batch, context, self.n_samples).log_softmax(-1).logsumexp(0)
 
     def draws(self, batch: LightCurveBatch, context: Tensor, n_samples: int) -> Tensor:
         """Logits of every draw, shape (S, B, C)."""
-        x, mask = self._read(batch, context)
+        x, mask = self._read(padded(by_night(batch)), context)
         devices = [x.device] if x.is_cuda else []
         with torch.random.fork_rng(devices):
             torch.manual_seed(SEED)

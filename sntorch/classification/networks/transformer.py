@@ -27,6 +27,7 @@ from sntorch.classification.base import ClassifierNetwork, StepNetwork, Steps
 from sntorch.classification.inputs import FEATURES, Photometry, since_first, since_trigger
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.nights import Nights, by_night, padded
+from sntorch.nn.groups import by_length, steps_by_length
 from sntorch.nn.rnn import masked_max, masked_mean
 from sntorch.nn.set_transformer import SetTransformer, sinusoids
 
@@ -99,7 +100,8 @@ class _Transformer(ClassifierNetwork):
         """Fit the scale of fluxes."""
         self.tokens.photometry.fit(batch)
 
-    def _tokens(self, nights: Nights, days: Tensor, context: Tensor) -> Tensor:
+    def _states(self, nights: Nights, days: Tensor, context: Tensor) -> Tensor:
+        """Tokens after all layers, shape (B, N, D); zero where there is no night."""
         vector = torch.cat([torch.ones_like(days[:, :1]), context.to(days)], dim=1)
         return self.layers(self.tokens(nights, days), nights.mask, vector)
 
@@ -110,13 +112,18 @@ class Transformer(_Transformer):
     def forward(self, batch: LightCurveBatch, context: Tensor) -> Tensor:
         """Logits, shape (B, C)."""
         nights = padded(by_night(batch))
+
+        def run(rows: Tensor, longest: int) -> Tensor:
+            return self._logits(nights.part(rows, longest), context[rows])
+
+        return by_length(run, nights.mask.sum(1), threads=not self.training)
+
+    def _logits(self, nights: Nights, context: Tensor) -> Tensor:
         significance = (nights.flux / nights.flux_err).amax(-1)
         days = since_trigger(nights.time, nights.mask, significance)
-        states = self._tokens(nights, days, context)
-        pooled = torch.cat(
-            [masked_mean(states, nights.mask), masked_max(states, nights.mask)], dim=-1
-        )
-        return self.head(pooled)
+        states = self._states(nights, days, context)
+        pooled = [masked_mean(states, nights.mask), masked_max(states, nights.mask)]
+        return self.head(torch.cat(pooled, dim=-1))
 
 
 class CausalTransformer(_Transformer, StepNetwork):
@@ -125,6 +132,12 @@ class CausalTransformer(_Transformer, StepNetwork):
     def steps(self, batch: LightCurveBatch, context: Tensor) -> Steps:
         """Logits after every night."""
         nights = padded(by_night(batch))
-        days = since_first(nights.time, nights.mask)
-        states = self._tokens(nights, days, context)
-        return Steps(self.head(states), nights.mask, nights.time)
+
+        def run(rows: Tensor, longest: int) -> Tensor:
+            part = nights.part(rows, longest)
+            days = since_first(part.time, part.mask)
+            return self.head(self._states(part, days, context[rows]))
+
+        lengths, n_nights = nights.mask.sum(1), nights.mask.shape[1]
+        logits = steps_by_length(run, lengths, n_nights, threads=not self.training)
+        return Steps(logits, nights.mask, nights.time)

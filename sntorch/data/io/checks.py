@@ -61,14 +61,22 @@ def bad_rows(lc: LightCurve) -> NDArray[np.bool_]:
     return ~good | (lc.band_index < 0)
 
 
-def problem(lc: LightCurve, columns: Columns, survey: str = "") -> str:
-    """Why a light curve cannot be used, in words; empty when it can."""
+def problem(lc: LightCurve, columns: Columns, survey: str = "", repeats: bool = True) -> str:
+    """Why a light curve cannot be used, in words; empty when it can.
+
+    Args:
+        lc: The light curve.
+        columns: What it was made from.
+        survey: For the message about an unknown filter.
+        repeats: Whether to look for repeated rows; not where they have been left out.
+    """
     if not len(lc):
         return "no observations; at least one is needed"
     bad = bad_rows(lc)
     if bad.any():
         return _bad_row(lc, int(bad.argmax()), columns, survey)
-    return _bad_times(lc) or _repeated(lc) or ("" if columns.unit_stated else _magnitudes(lc))
+    repeated = _repeated(lc) if repeats else ""
+    return _bad_times(lc) or repeated or ("" if columns.unit_stated else _magnitudes(lc))
 
 
 def _bad_row(lc: LightCurve, row: int, columns: Columns, survey: str) -> str:

@@ -134,7 +134,7 @@ class Reading:
         """The light curve when it is usable; else it, or its bad rows, are left out."""
         if not self.strict:
             lc, columns = self._tidy(lc, columns, where)
-        reason = problem(lc, columns, self.survey or lc.survey)
+        reason = problem(lc, columns, self.survey or lc.survey, repeats=self.strict)
         if reason:
             self.skip(f"{where}: {reason}")
             return None

@@ -5,6 +5,9 @@ blocks are asked for at every ``stride``-th day, the blocks before them are need
 too, and what is computed there is what the whole network would give; only the maximum and the
 attention over days then see fewer of them.
 
+Days come first in memory: a convolution is then a product of matrices for each of the three days
+that it reads, without copies of its input and without the days that lie outside of the window.
+
 Letters in shapes: ``B`` objects, ``N`` channels, ``W`` days, ``Z`` latent numbers.
 """
 
@@ -16,7 +19,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad, relu
+from torch.nn.functional import linear, pad, relu
 
 from sntorch.classification.networks.parsnip.grid import FIRST_DAY, WINDOW
 from sntorch.errors import ConfigError
@@ -62,8 +65,40 @@ class ResidualBlock(nn.Module):
         self.more = n_outputs - n_inputs
 
     def forward(self, x: Tensor) -> Tensor:
-        """Channels, shape (B, N', W), of ``x`` (B, N, W)."""
-        return relu(self.second(relu(self.first(x))) + pad(x, (0, 0, 0, self.more)))
+        """Channels, shape (W, B, N'), of ``x`` (W, B, N)."""
+        change = over_days(self.second, relu(over_days(self.first, x)))
+        return relu(change + pad(x, (0, self.more)))
+
+
+def over_days(convolution: nn.Conv1d, x: Tensor) -> Tensor:
+    """What the convolution, padded to as many days as come in, makes of days.
+
+    Args:
+        convolution: Of an odd number of days.
+        x: Contiguous, shape (W, B, N).
+
+    Returns:
+        shape (W, B, N').
+    """
+    flat = x.flatten(0, 1)
+    taps = convolution.weight.unbind(-1)
+    middle = len(taps) // 2
+    out = linear(flat, taps[middle], convolution.bias)
+    for number, tap in enumerate(taps):
+        later = (number - middle) * convolution.dilation[0] * x.shape[1]
+        if 0 < later < len(flat):
+            _add_product(out[:-later], flat[later:], tap.T)
+        elif 0 < -later < len(flat):
+            _add_product(out[-later:], flat[:later], tap.T)
+    return out.unflatten(0, x.shape[:2])
+
+
+def _add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
+    if total.dtype == a.dtype == b.dtype:
+        total.addmm_(a, b)
+    else:
+        # In mixed precision, which knows no product in place.
+        total += a @ b
 
 
 class Encoder(nn.Module):
@@ -118,11 +153,19 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor) -> Posterior:
         """Posterior of gridded light curves (B, N, W)."""
+        x = x.permute(2, 0, 1)
         for step, block in zip(self.steps, self.blocks, strict=True):
-            x = block(x[..., ::step])
-        x = self.mixed(x)
+            x = block(x[::step].contiguous())
+        x = _pointwise(self.mixed, x)
         # A mean of days: whatever moves along the grid moves the time with it.
-        time = self.time(x)[:, 0].softmax(-1) @ self.days
-        pooled = self.after_pooling(self.before_pooling(x).amax(-1))
+        time = self.days @ _pointwise(self.time, x)[..., 0].softmax(0)
+        pooled = self.after_pooling(_pointwise(self.before_pooling, x).amax(0))
         mean = torch.cat([time[:, None], self.mean(pooled)], dim=1)
         return Posterior(mean, self.log_variance(pooled).clamp(max=LARGEST_LOG_VARIANCE))
+
+
+def _pointwise(layers: nn.Sequential, x: Tensor) -> Tensor:
+    """Convolutions of one day, and what is between them, of days (W, B, N)."""
+    for layer in layers:
+        x = over_days(layer, x) if isinstance(layer, nn.Conv1d) else layer(x)
+    return x

@@ -1,0 +1,94 @@
+"""Padded sequences run in groups of similar length, so that little of the work is padding.
+
+Light curves differ so much in length that in a batch padded to the longest most is padding; and
+what a group needs stays in a core's cache, where a whole batch's does not. Operations on a group
+are too small to be shared by threads: each thread has groups of its own.
+
+Letters in shapes: ``B`` sequences, ``L`` steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+# Sequences a group: fewer have less padding, but more calls of small operations.
+GROUP = 64
+
+T = TypeVar("T")
+
+
+def by_length(
+    run: Callable[[Tensor, int], Tensor],
+    lengths: Tensor,
+    size: int | None = None,
+    threads: bool = False,
+) -> Tensor:
+    """What ``run`` makes of all sequences, in their order; it must treat each on its own.
+
+    Args:
+        run: Gets the indices of the sequences of a group, longest first, and the steps (one or
+            more) up to which to read them; returns a row each.
+        lengths: Valid steps, shape (B,).
+        size: Sequences a group; default: few where results are all that is wanted of a CPU, all
+            where gradients are, or on a GPU, which small groups would leave idle.
+        threads: Whether groups may be run side by side where no gradients are wanted; ``run``
+            must then draw no random numbers, whose order would be that of the threads.
+    """
+    if size is None:
+        whole = torch.is_grad_enabled() or lengths.is_cuda
+        size = max(len(lengths), 1) if whole else GROUP
+    order = lengths.argsort(descending=True)
+    longest = lengths[order[::size]].clamp(min=1).tolist()
+    groups = list(zip(order.split(size), longest, strict=True))
+    beside = threads and not torch.is_grad_enabled() and not lengths.is_cuda
+    parts = on_threads(run, groups) if beside else [run(*group) for group in groups]
+    return torch.cat(parts)[order.argsort()]
+
+
+def steps_by_length(
+    run: Callable[[Tensor, int], Tensor],
+    lengths: Tensor,
+    n_steps: int,
+    size: int | None = None,
+    threads: bool = False,
+) -> Tensor:
+    """The same where ``run`` returns steps, shape (rows, steps read, D): (B, L, D), zero behind.
+
+    Args:
+        run, lengths, size, threads: As of ``by_length``.
+        n_steps: Steps L that come out.
+    """
+
+    def widened(rows: Tensor, longest: int) -> Tensor:
+        states = run(rows, longest)
+        return pad(states, (0, 0, 0, n_steps - states.shape[1]))
+
+    return by_length(widened, lengths, size, threads)
+
+
+def on_threads(run: Callable[..., T], calls: Sequence[tuple[object, ...]]) -> list[T]:
+    """Results of ``run`` for each of the arguments, on as many threads as PyTorch has.
+
+    No gradients are recorded, and each thread does its operations alone.
+
+    Args:
+        run: Called with the arguments of a call.
+        calls: Arguments; those that take longest best come first.
+    """
+
+    def alone(arguments: tuple[object, ...]) -> T:
+        with torch.no_grad():
+            return run(*arguments)
+
+    n_threads = min(torch.get_num_threads(), len(calls))
+    if n_threads < 2:
+        return [alone(arguments) for arguments in calls]
+    # The setting is one of the thread that makes it.
+    with ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        return list(pool.map(alone, calls))

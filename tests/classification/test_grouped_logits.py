@@ -1,0 +1,48 @@
+"""Groups of similar length on threads give the logits of the whole batch at once."""
+
+import pytest
+import torch
+
+from sntorch.classification.base import StepNetwork
+from sntorch.classification.networks.rapid import RAPID
+from sntorch.classification.networks.supernnova import SuperNNova
+from sntorch.classification.networks.transformer import CausalTransformer, Transformer
+from sntorch.nn import groups
+from sntorch.simulation.testing import example_batch
+
+BANDS = ("desg", "desr", "desi")
+ATTENTION = {"width": 16, "n_layers": 1, "n_heads": 2}
+NETWORKS = {
+    SuperNNova: {"n_hidden": 8},
+    RAPID: {"n_hidden": 8},
+    Transformer: ATTENTION,
+    CausalTransformer: ATTENTION,
+}
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_groups_change_no_logits(monkeypatch, kind):
+    torch.manual_seed(0)
+    whole = example_batch(n=9, bands=BANDS)
+    # All lengths from none on.
+    step = torch.arange(whole.time.shape[1])
+    batch = whole.where(step < 3 * torch.arange(9)[:, None])
+    network = kind(BANDS, 3, 1, **NETWORKS[kind]).eval()
+    network.fit_inputs(batch)
+    context = torch.randn(len(batch), 1)
+    at_once = network(batch, context)
+    monkeypatch.setattr(groups, "GROUP", 2)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with torch.no_grad():
+            torch.testing.assert_close(network(batch, context), at_once, rtol=1e-5, atol=1e-6)
+    finally:
+        torch.set_num_threads(before)
+    if isinstance(network, StepNetwork):
+        steps = network.steps(batch, context)
+        with torch.no_grad():
+            again = network.steps(batch, context)
+        assert torch.equal(again.mask, steps.mask)
+        known, found = (each.logits[each.mask] for each in (steps, again))
+        torch.testing.assert_close(found, known, rtol=1e-5, atol=1e-6)
