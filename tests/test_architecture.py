@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "data": {"errors", "atomic", "physics"},
     "statistics": {"errors"},
     "features": {"errors", "data"},
-    "simulation": {"errors", "physics", "data", "plotting"},
+    "simulation": {"errors", "atomic", "physics", "data", "plotting"},
     "nn": {"errors"},
     "inference": {"errors", "atomic"},
     "building": {"errors"},

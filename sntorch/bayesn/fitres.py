@@ -1,29 +1,22 @@
-"""SNANA's FITRES table of fitted supernovae.
+"""What BayeSN found, as SNANA's FITRES table (``data.io.fitres``).
 
-Reference: the SNANA manual, "Fit results" (Kessler et al. 2009, PASP 121, 1028): a line
-``VARNAMES:`` with the columns, then a line ``SN:`` for each supernova; -9 stands for what is
-missing. Names of the fitted columns are those of the reference implementation of BayeSN, which
+Names of the fitted columns are those of the reference implementation of BayeSN, which
 has no R_V and no time of peak; theirs are SNANA's.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from sntorch.atomic import atomic_write
 from sntorch.data.batch import LightCurveBatch
+from sntorch.data.io.fitres import header_columns, with_missing, write_fitres
 from sntorch.errors import ConfigError
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-MISSING = -9
-N_SNRMAX = 3
 FITTED = {
     "MU_LCFIT": "mu_mean",
     "MUERR_LCFIT": "mu_sd",
@@ -35,15 +28,6 @@ FITTED = {
     "RVERR": "rv_sd",
     "PKMJD": "peak_mjd_mean",
     "PKMJDERR": "peak_mjd_sd",
-}
-# Where a header has a column: the first of these words that it has.
-HEADER = {
-    "zHD": ("REDSHIFT_FINAL",),
-    "zHDERR": ("REDSHIFT_FINAL_ERR",),
-    "VPEC": ("VPEC",),
-    "VPECERR": ("VPEC_ERR",),
-    "HOST_LOGMASS": ("HOSTGAL_LOGMASS", "HOST_LOGMASS"),
-    "HOST_LOGMASS_ERR": ("HOSTGAL_LOGMASS_ERR", "HOST_LOGMASS_ERR"),
 }
 RHATS = ("ds", "theta", "av", "rv", "tmax", "redshift")
 
@@ -64,8 +48,6 @@ def fitres_table(
     Raises:
         ConfigError: Another number of headers than of supernovae.
     """
-    from pandas import DataFrame
-
     n = len(batch)
     headers = [{} for _ in range(n)] if meta is None else list(meta)
     if len(headers) != n or len(summary) != n:
@@ -73,29 +55,14 @@ def fitres_table(
             f"{n} supernovae, {len(summary)} rows of a summary and {len(headers)} headers; "
             "these must be as many"
         )
-    columns: dict[str, Any] = {
-        "CID": [_one_word(name) for name in batch.object_id],
-        "IDSURVEY": [_number(h, "IDSURVEY") for h in headers],
-        "TYPE": [_number(h, "SNTYPE", "TYPE") for h in headers],
-        "FIELD": [_one_word(h.get("FIELD", "")) for h in headers],
-        "zHEL": _column(batch.redshift),
-        "zHELERR": _column(batch.redshift_err),
-    }
-    before = {name: [_number(h, *keys) for h in headers] for name, keys in HEADER.items()}
-    columns |= {k: before.pop(k) for k in ("zHD", "zHDERR", "VPEC", "VPECERR")}
-    columns |= {"MWEBV": _column(batch.mwebv), **before}
-    columns |= {f"SNRMAX{i + 1}": snr for i, snr in enumerate(_snr_max(batch))}
-    columns |= {key: [_truth(h, key) for h in headers] for key in _truths(headers)}
+    columns = header_columns(batch, headers)
     columns |= {name: summary[source].to_numpy() for name, source in FITTED.items()}
     rhat = summary[[f"{p}_rhat" for p in RHATS if f"{p}_rhat" in summary]]
     columns |= {"MEANRHAT": rhat.mean(axis=1).to_numpy(), "MAXRHAT": rhat.max(axis=1).to_numpy()}
-    table = DataFrame(columns)
-    numeric = table.select_dtypes("number").columns
-    table[numeric] = table[numeric].replace([np.inf, -np.inf], np.nan).fillna(MISSING)
-    return table
+    return with_missing(columns)
 
 
-def write_fitres(table: DataFrame, path: str | Path, failures: DataFrame | None = None) -> None:
+def write(table: DataFrame, path: str | Path, failures: DataFrame | None = None) -> None:
     """Write a table as SNANA text.
 
     Args:
@@ -103,63 +70,5 @@ def write_fitres(table: DataFrame, path: str | Path, failures: DataFrame | None 
         path: The file; it is replaced where it exists.
         failures: ``object_id`` and ``reason`` of supernovae to name in the comments.
     """
-    lines = ["# VERSION_PHOTOMETRY: fitted by sntorch (BayeSN)", "# TABLE NAME: FITRES"]
-    if failures is not None:
-        named = zip(failures["object_id"], failures["reason"], strict=True)
-        lines += [" ".join(f"# not fitted: {name}: {why}".split()) for name, why in named]
-    lines += ["#", "VARNAMES: " + " ".join(table.columns), "#"]
-    for row in table.itertuples(index=False):
-        words = (_word(name, value) for name, value in zip(table.columns, row, strict=True))
-        lines.append("SN: " + " ".join(words))
-    with atomic_write(path) as draft:
-        draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _column(tensor: Any) -> np.ndarray:
-    return tensor.double().cpu().numpy()
-
-
-def _snr_max(batch: LightCurveBatch) -> np.ndarray:
-    """Largest signal-to-noise ratios of an object, of different bands, shape (3, B)."""
-    snr = np.where(batch.mask.cpu(), (batch.flux / batch.flux_err).double().cpu(), -np.inf)
-    band = batch.band.cpu().numpy()
-    best = [
-        np.where(band == f, snr, -np.inf).max(1, initial=-np.inf) for f in range(len(batch.bands))
-    ]
-    best += [np.full(len(batch), -np.inf)] * N_SNRMAX
-    return -np.sort(-np.stack(best), axis=0)[:N_SNRMAX]
-
-
-def _number(header: Mapping[str, Any], *keys: str) -> float:
-    return _finite(next((header[key] for key in keys if key in header), MISSING))
-
-
-def _finite(value: Any) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return MISSING
-    return number if np.isfinite(number) else MISSING
-
-
-def _truths(headers: Sequence[Mapping[str, Any]]) -> list[str]:
-    """``SIM_`` words of all headers, in the order in which they come."""
-    keys = {key: None for header in headers for key in header}
-    return [key for key in keys if re.fullmatch(r"SIM_[\w()]+", key)]
-
-
-def _truth(header: Mapping[str, Any], key: str) -> Any:
-    value = header.get(key)
-    return _one_word(value) if isinstance(value, str) else _finite(value)
-
-
-def _one_word(value: Any) -> str:
-    return re.sub(r"\s+", "_", str(value).strip()) or "NULL"
-
-
-def _word(name: str, value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if value == int(value) and abs(value) < 1e9:
-        return str(int(value))
-    return f"{value:.4f}" if "MJD" in name and "ERR" not in name else f"{value:.6g}"
+    rows = () if failures is None else (failures["object_id"], failures["reason"])
+    write_fitres(table, path, zip(*rows, strict=True))

@@ -234,7 +234,7 @@ class Posterior:
         with atomic_write(folder / "summary.csv") as path:
             summary.to_csv(path, index=False)
         table = fitres.fitres_table(summary.head(len(self)), self.batch, meta)
-        fitres.write_fitres(table, folder / f"{prefix}.FITRES.TEXT", self.failures)
+        fitres.write(table, folder / f"{prefix}.FITRES.TEXT", self.failures)
         netcdf.save(netcdf.groups(self), folder / netcdf.FILE)
 
     @classmethod

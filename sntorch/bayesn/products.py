@@ -88,7 +88,7 @@ class _Tables:
         with atomic_write(folder / SUMMARY) as draft:
             summary.to_csv(draft, index=False)
         table = self._in_order(self.fitres)
-        fitres.write_fitres(table, folder / f"{prefix}.FITRES.TEXT", left_out)
+        fitres.write(table, folder / f"{prefix}.FITRES.TEXT", left_out)
         return summary
 
     def _in_order(self, tables: list[DataFrame]) -> DataFrame:

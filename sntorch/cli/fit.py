@@ -1,4 +1,7 @@
-"""``sntorch fit``: light curves of SNe Ia -> posteriors, tables and figures."""
+"""``sntorch fit``: light curves of SNe Ia -> posteriors, tables and figures.
+
+With ``model=salt3`` (or salt2) it is ``salt_fits`` that does the work.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sntorch.cli import salt_fits
 from sntorch.cli.bayesn_runs import (
     given_light_curves,
     output_folder,
@@ -35,8 +39,10 @@ def main(cfg: DictConfig) -> None:
     whole_number(cfg, "figures", 0)
     whole_number(cfg, "seed", 0)
     folder = output_folder(cfg.out, cfg.task)
-    summary = fit(cfg, folder)
-    print(report(summary))
+    if salt_fits.is_salt(cfg):
+        print(salt_fits.report(salt_fits.fit(cfg, folder)))
+    else:
+        print(report(fit(cfg, folder)))
     print(folder)
 
 

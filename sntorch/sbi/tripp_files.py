@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sntorch.data.io.fitres import read_fitres
+from sntorch.data.io.fitres_reader import read_fitres
 from sntorch.errors import DataError
 from sntorch.physics.cosmology import Cosmology
 from sntorch.sbi.tripp import TrippSample

@@ -7,7 +7,7 @@ import pytest
 from astropy.io import ascii as astropy_ascii
 from fake_posterior import fake_posterior
 
-from sntorch.bayesn.fitres import fitres_table, write_fitres
+from sntorch.bayesn.fitres import fitres_table, write
 from sntorch.errors import ConfigError
 
 META = {
@@ -42,7 +42,7 @@ def posterior():
 def written(posterior, tmp_path, meta=None):
     summary = posterior.summary()
     table = fitres_table(summary[: len(posterior)], posterior.batch, meta)
-    write_fitres(table, tmp_path / "out.FITRES.TEXT", posterior.failures)
+    write(table, tmp_path / "out.FITRES.TEXT", posterior.failures)
     return tmp_path / "out.FITRES.TEXT", summary
 
 
@@ -113,7 +113,7 @@ def test_nan_becomes_minus_nine(posterior, tmp_path):
     summary = posterior.summary()[:3]
     summary.loc[1, "mu_sd"] = float("nan")
     table = fitres_table(summary, batch)
-    write_fitres(table, tmp_path / "x.FITRES.TEXT")
+    write(table, tmp_path / "x.FITRES.TEXT")
     _, rows = parse(tmp_path / "x.FITRES.TEXT")
     assert rows[1]["zHELERR"] == rows[1]["MUERR_LCFIT"] == "-9"
     assert "nan" not in (tmp_path / "x.FITRES.TEXT").read_text().lower()

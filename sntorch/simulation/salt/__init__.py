@@ -1,0 +1,1 @@
+"""Batched fits of SALT2 and SALT3 to light curves."""
