@@ -30,7 +30,7 @@ SHAPES = ("ln_peak", "peak_time", "ln_fall", "rise_ratio")
 # How far supernovae depart from the function, in units of the peak flux.
 MODEL_ERROR = 0.05
 # Objects that the population is learnt from, and objects that are fitted at once.
-MOST, CHUNK = 1000, 256
+MOST, CHUNK = 1000, 64
 
 
 @dataclass
@@ -87,10 +87,12 @@ class ParametricFeatures:
 
     def _shapes(self, batch: LightCurveBatch) -> dict[str, Array]:
         assert self.population is not None
-        parts = [batch[i : i + CHUNK].trim() for i in range(0, len(batch), CHUNK)]
-        fits = [self.population.fit(part) for part in parts]
-        shapes = torch.cat([shapes_of(fit.mode, len(self.bands)) for fit in fits])
-        spread = torch.cat([fit.root.square().sum(-1).sqrt() for fit in fits])
+        # Objects of about one length together need the least padding.
+        order = batch.n_observations.argsort(stable=True)
+        fits = [self.population.fit(batch[part].trim()) for part in order.split(CHUNK)]
+        back = order.argsort()
+        shapes = torch.cat([shapes_of(fit.mode, len(self.bands)) for fit in fits])[back]
+        spread = torch.cat([fit.root.square().sum(-1).sqrt() for fit in fits])[back]
         named = {
             f"{name}_{band}": shapes[:, f, k].numpy()
             for k, name in enumerate(SHAPES)
