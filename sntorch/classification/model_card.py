@@ -66,6 +66,17 @@ def _temperature(config: Mapping[str, Any]) -> str:
 
 
 def _context(config: Mapping[str, Any]) -> str:
+    columns = _columns(config)
+    # Cards are also made of classifiers from before there were features.
+    features = config["arguments"].get("features")
+    if features is None:
+        return columns
+    redshift = features.get("redshift", "none")
+    n = len(config["feature_names"])
+    return f"{columns}; {n} parametric features of the light curve (redshift in them: {redshift})"
+
+
+def _columns(config: Mapping[str, Any]) -> str:
     arguments = config["arguments"]
     if not arguments["context"]:
         return "nothing, not even the redshift"
