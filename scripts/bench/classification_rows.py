@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -226,15 +226,68 @@ def plasticc_rows(folder: Path) -> Iterator[Row]:
     if not found:
         yield Row(PART, "PLAsTiCC, 5 folds", "-", f"{COMMAND} --data plasticc", met="run")
         return
-    validation = {name: _validation_loss(seeds) for name, seeds in found.items()}
-    pooled = {name: _pooled(seeds, Use(flat=True)) for name, seeds in found.items()}
+    models = {name: _over_folds([seeds]) for name, seeds in found.items()}
     for name, seeds in found.items():
-        yield from _plasticc_model(name, seeds, pooled[name], validation[name])
-    networks = {name: value for name, value in validation.items() if name != TREES}
-    if networks and TREES in found:
-        best = min(networks, key=lambda name: networks[name])
-        natural = [_pooled(found[name], Use()) for name in (best, TREES)]
-        yield _against_trees(best, (pooled[best], pooled[TREES]), (natural[0], natural[1]))
+        yield from _plasticc_model(f"{name}, {len(seeds)} seed(s)", models[name])
+    networks = {name: folds for name, folds in models.items() if name != TREES}
+    if len(networks) > 1:
+        name = f"mean of {len(networks)} networks"
+        networks[name] = _over_folds([found[one] for one in networks])
+        yield from _plasticc_model(name, networks[name])
+    if networks and TREES in models:
+        best = min(networks, key=lambda name: _validation_loss(networks[name]))
+        label = f"{best} (smallest validation loss)"
+        yield _against_trees(label, networks[best], models[TREES])
+        yield from _with_trees(best, networks[best], models[TREES])
+
+
+def _over_folds(models: Sequence[dict[int, list[Stored]]]) -> list[Stored]:
+    """One ensemble a fold of all seeds of some models."""
+    runs = [folds for seeds in models for folds in seeds.values()]
+    return [blended(each) for each in zip(*runs, strict=True)]
+
+
+def _with_trees(best: str, network: Sequence[Stored], trees: Sequence[Stored]) -> Iterator[Row]:
+    """What the trees know that the network does not: not a network's score, and not chosen."""
+    name = f"{best} and {TREES} together (trees inside)"
+    both = [blended(pair) for pair in zip(network, trees, strict=True)]
+    yield from _plasticc_model(name, both)
+    yield replace(_against_trees(name, both, trees), target="reported", met="-")
+
+
+def blended(runs: Sequence[Stored]) -> Stored:
+    """An ensemble: the mean of the logarithms of probabilities, where classes are equally common.
+
+    Args:
+        runs: Of one fold.
+    """
+    first, values = runs[0], dict(runs[0].values)
+    for part in ("val", "test"):
+        if any(
+            (run.values[f"{part}_all_id"] != first.values[f"{part}_all_id"]).any() for run in runs
+        ):
+            raise ValueError("an ensemble is of the same objects in the same order")
+        logits = [run.logits(part, "all")[0] - _trained(run).log() for run in runs]
+        mean = torch.stack([each.log_softmax(-1) for each in logits]).mean(0)
+        values[f"{part}_all_logits"] = mean.numpy()
+    seconds = sum(run.facts["cpu_seconds"] for run in runs)
+    return Stored(values, {"cpu_seconds": seconds, "balanced": True})
+
+
+def _natural(run: Stored) -> torch.Tensor:
+    """How common classes are among validation objects, shape (C,).
+
+    Those were drawn by class, so they are as common there as in training.
+    """
+    logits, label = run.logits("val", "all")
+    counts = torch.bincount(label, minlength=logits.shape[1]).double() + 1
+    return counts / counts.sum()
+
+
+def _trained(run: Stored) -> torch.Tensor:
+    """How common classes were to the loss in training, shape (C,)."""
+    natural = _natural(run)
+    return torch.full_like(natural, 1 / len(natural)) if run.facts["balanced"] else natural
 
 
 @dataclass(frozen=True)
@@ -255,16 +308,10 @@ def _whole(seeds: dict[int, list[Stored]]) -> dict[int, list[Stored]]:
 
 
 def _used(run: Stored, part: str, use: Use) -> Predictions:
-    """Probabilities of one fold for a use; prevalence is that of its validation objects.
-
-    Those were drawn by class, so they are as common there as in training.
-    """
+    """Probabilities of one fold for a use; prevalence is that of its validation objects."""
+    natural = _natural(run)
+    shift = (natural / _trained(run)).log()
     logits, label = run.logits("val", "all")
-    natural = np.bincount(label.numpy(), minlength=logits.shape[1]) + 1.0
-    natural /= natural.sum()
-    equal = np.full(len(natural), 1 / len(natural))
-    trained = equal if run.facts["balanced"] else natural
-    shift = torch.from_numpy(np.log(natural / trained))
     # The temperature is fitted where classes are as common as they are.
     temperature = Temperature().fit(logits + shift, label) if use.scaled else Temperature()
     raw, truth = run.logits(part, "all")
@@ -274,22 +321,18 @@ def _used(run: Stored, part: str, use: Use) -> Predictions:
         truth.numpy(),
         tuple(run.values["classes"].tolist()),
     )
-    return at_prevalence(at_home, natural, equal) if use.flat else at_home
+    equal = np.full(len(natural), 1 / len(natural))
+    return at_prevalence(at_home, natural.numpy(), equal) if use.flat else at_home
 
 
-def _validation_loss(seeds: dict[int, list[Stored]]) -> float:
+def _validation_loss(folds: Sequence[Stored]) -> float:
     """Flat-weighted log-loss of the validation objects, which the temperature has seen."""
-    losses = [
-        plasticc_log_loss(_used(run, "val", Use(flat=True)))
-        for folds in seeds.values()
-        for run in folds
-    ]
-    return float(np.mean(losses))
+    return float(np.mean([plasticc_log_loss(_used(run, "val", Use(flat=True))) for run in folds]))
 
 
-def _pooled(seeds: dict[int, list[Stored]], use: Use) -> Predictions:
-    """Out-of-fold predictions of all objects, averaged over seeds."""
-    return mean_of([_joined([_used(run, "test", use) for run in f]) for f in seeds.values()])
+def _pooled(folds: Sequence[Stored], use: Use) -> Predictions:
+    """Out-of-fold predictions of all objects."""
+    return _joined([_used(run, "test", use) for run in folds])
 
 
 def _joined(parts: Sequence[Predictions]) -> Predictions:
@@ -303,12 +346,10 @@ def _joined(parts: Sequence[Predictions]) -> Predictions:
     )
 
 
-def _plasticc_model(
-    name: str, seeds: dict[int, list[Stored]], pooled: Predictions, validation: float
-) -> Iterator[Row]:
-    runs = [run for folds in seeds.values() for run in folds]
-    label = f"PLAsTiCC, {name}, out of fold, {len(seeds)} seed(s)"
-    natural = _pooled(seeds, Use())
+def _plasticc_model(name: str, folds: Sequence[Stored]) -> Iterator[Row]:
+    label = f"PLAsTiCC, {name}, out of fold"
+    natural, pooled = _pooled(folds, Use()), _pooled(folds, Use(flat=True))
+    validation = _validation_loss(folds)
     found: dict[str, Any] = scores(natural, "Ia", ("roc_auc", "accuracy"))
     recall = scores(pooled, "Ia", ("balanced_accuracy",))["balanced_accuracy"]
     measured = (
@@ -317,7 +358,7 @@ def _plasticc_model(
     )
     what = f"{label}: flat-weighted log-loss; Ia AUC; accuracy; balanced accuracy"
     yield Row(PART, what, "reported", measured, f"validation log-loss {validation:.3f}")
-    before = top_label(_pooled(seeds, Use(scaled=False))).ece
+    before = top_label(_pooled(folds, Use(scaled=False))).ece
     after = top_label(natural).ece
     yield Row(
         PART,
@@ -328,19 +369,22 @@ def _plasticc_model(
         "-",
         "yes" if after <= LARGEST_ECE else "no",
     )
-    seconds = float(np.mean([run.facts["cpu_seconds"] for run in runs]))
-    yield Row(PART, f"{label}: CPU seconds of training a fold", "reported", f"{seconds:.0f}")
+    seconds = float(np.mean([run.facts["cpu_seconds"] for run in folds]))
+    yield Row(
+        PART, f"{label}: CPU seconds of training a fold, all seeds", "reported", f"{seconds:.0f}"
+    )
 
 
-def _against_trees(
-    best: str, flat: tuple[Predictions, Predictions], natural: tuple[Predictions, Predictions]
-) -> Row:
+def _against_trees(name: str, ours: Sequence[Stored], trees: Sequence[Stored]) -> Row:
     """The log-loss where classes are equally common, the AUC where they are as in the sample."""
-    loss = differences(*flat, "Ia", ("plasticc_log_loss",))["plasticc_log_loss"]
-    area = differences(*natural, "Ia", ("roc_auc",))["roc_auc"]
+    flat, natural = (
+        [_pooled(folds, use) for folds in (ours, trees)] for use in (Use(flat=True), Use())
+    )
+    loss = differences(flat[0], flat[1], "Ia", ("plasticc_log_loss",))["plasticc_log_loss"]
+    area = differences(natural[0], natural[1], "Ia", ("roc_auc",))["roc_auc"]
     return Row(
         PART,
-        f"PLAsTiCC, {best} (smallest validation loss) - {TREES}: log-loss; Ia AUC, 95 % interval",
+        f"PLAsTiCC, {name} - {TREES}: log-loss; Ia AUC, 95 % interval",
         "< 0; > 0",
         f"{loss.value:+.3f} [{loss.low:+.3f}, {loss.high:+.3f}]; "
         f"{area.value:+.4f} [{area.low:+.4f}, {area.high:+.4f}]",
