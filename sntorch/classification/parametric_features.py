@@ -30,8 +30,8 @@ REDSHIFTS = ("none", "photo-z", "spec-z")
 SHAPES = ("ln_peak", "peak_time", "ln_fall", "rise_ratio")
 # How far supernovae depart from the function, in units of the peak flux.
 MODEL_ERROR = 0.05
-# Objects that the population is learnt from, and objects that are fitted at once.
-MOST, CHUNK = 1000, 64
+# Objects that the population is learnt from.
+MOST = 1000
 
 
 @dataclass
@@ -88,12 +88,9 @@ class ParametricFeatures:
 
     def _shapes(self, batch: LightCurveBatch) -> dict[str, Array]:
         assert self.population is not None
-        # Objects of about one length together need the least padding.
-        order = batch.n_observations.argsort(stable=True)
-        fits = [self.population.fit(batch[part].trim()) for part in order.split(CHUNK)]
-        back = order.argsort()
-        shapes = torch.cat([shapes_of(fit.mode, len(self.bands)) for fit in fits])[back]
-        spread = torch.cat([fit.root.square().sum(-1).sqrt() for fit in fits])[back]
+        fit = self.population.fit(batch)
+        shapes = shapes_of(fit.mode, len(self.bands))
+        spread = fit.root.square().sum(-1).sqrt()
         named = {
             f"{name}_{band}": shapes[:, f, k].numpy()
             for k, name in enumerate(SHAPES)

@@ -29,6 +29,8 @@ from sntorch.features.bazin import (
 )
 
 ROUNDS, FIRST_STEPS, STEPS = 8, 40, 12
+# Objects that are fitted together: as many as a core's cache holds.
+CHUNK = 64
 DEGREES = 4.0
 
 
@@ -78,10 +80,10 @@ class BazinPopulation:
         if not batch.mask.shape[1]:
             root = torch.linalg.cholesky(self.cov)
             return BazinFits(self.mean.expand(len(batch), -1), root.expand(len(batch), -1, -1))
+        problems, back = _divided(batch, self.model_error)
         start = self.mean.expand(len(batch), -1)
-        problem = _Problem(batch, self.model_error)
-        mode, inverse = problem.solve(start, self.mean, torch.linalg.inv(self.cov), FIRST_STEPS)
-        return BazinFits(mode, torch.linalg.cholesky(inverse))
+        mode, inverse = _solve(problems, start, self.mean, torch.linalg.inv(self.cov), FIRST_STEPS)
+        return BazinFits(mode[back], torch.linalg.cholesky(inverse[back]))
 
 
 def fit_bazin(batch: LightCurveBatch, model_error: float) -> BazinFits:
@@ -105,18 +107,38 @@ def fit_population(
         model_error: How far supernovae depart from the function, in units of the brightest flux
             of an object in a band.
     """
-    problem = _Problem(batch, model_error)
-    mean, spread = problem.first_prior()
+    mean, spread = _Problem(batch, model_error).first_prior()
+    problems, back = _divided(batch, model_error)
     mode, cov = mean.expand(len(batch), -1), torch.diag(spread.square())
     for i in range(ROUNDS):
-        mode, inverse = problem.solve(
-            mode, mean, torch.linalg.inv(cov), STEPS if i else FIRST_STEPS
+        mode, inverse = _solve(
+            problems, mode, mean, torch.linalg.inv(cov), STEPS if i else FIRST_STEPS
         )
         mean = mode.mean(0)
         off = mode - mean
         cov = off.T @ off / len(mode) + inverse.mean(0)
-    fits = BazinFits(mode, torch.linalg.cholesky(inverse))
+    fits = BazinFits(mode[back], torch.linalg.cholesky(inverse[back]))
     return BazinPopulation(mean, cov, model_error), fits
+
+
+def _divided(batch: LightCurveBatch, model_error: float) -> tuple[list[_Problem], Tensor]:
+    """Objects of about one length together, which need the least padding, and the way back."""
+    order = batch.n_observations.argsort(stable=True)
+    parts = [_Problem(batch[part].trim(), model_error) for part in order.split(CHUNK)]
+    return parts, order.argsort()
+
+
+def _solve(
+    problems: list[_Problem], x: Tensor, mean: Tensor, precision: Tensor, steps: int
+) -> tuple[Tensor, Tensor]:
+    """What ``_Problem.solve`` finds of each part; ``x`` (B, D) is in their order."""
+    starts = x.split(CHUNK)
+    found = [
+        problem.solve(start, mean, precision, steps)
+        for problem, start in zip(problems, starts, strict=True)
+    ]
+    mode, inverse = (torch.cat(parts) for parts in zip(*found, strict=True))
+    return mode, inverse
 
 
 class _Problem:
