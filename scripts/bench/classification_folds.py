@@ -90,8 +90,8 @@ def _natural(run: Stored) -> torch.Tensor:
 
 def _trained(run: Stored) -> torch.Tensor:
     """How common classes were to the loss in training, shape (C,)."""
-    natural = _natural(run)
-    return torch.full_like(natural, 1 / len(natural)) if run.facts["balanced"] else natural
+    weighed = _natural(run) ** (1 - float(run.facts["balanced"]))
+    return weighed / weighed.sum()
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,9 @@ def model_card(config: Mapping[str, Any], scores: Mapping[str, Any] | None = Non
 
 def _what(config: Mapping[str, Any]) -> str:
     columns = ", ".join(PROBABILITY + name for name in config["classes"])
-    weights = "classes weigh equally" if config["arguments"]["class_weights"] else "off"
+    share = float(config["arguments"]["class_weights"])
+    partly = f"classes weigh by the power {share:g} of one over their size" if share else "off"
+    weights = "classes weigh equally" if share == 1 else partly
     return (
         f"Classes: {', '.join(config['classes'])}.\n\n"
         f"Bands: {', '.join(config['bands'])}; fluxes with zero point {config['zeropoint']:g}; "

@@ -53,7 +53,8 @@ class ClassifierModule(L.LightningModule):
         features: Config of a ``FeatureContext``: parametric features of the light curve that
             stand beside the context. They are of whole light curves, before ``augment``.
         loss: Config of a ``ClassLoss``.
-        class_weights: Whether classes weigh equally in the loss, however common they are.
+        class_weights: Whether classes weigh equally in the loss, however common they are; or how
+            far, as a power of one over their sizes: 0 not at all, 1 equally.
         augment: Configs of ``Augmentation``s, applied to each training batch in this order.
         learning_rate: Largest learning rate of AdamW.
         weight_decay: Of AdamW.
@@ -83,7 +84,7 @@ class ClassifierModule(L.LightningModule):
         context_required: bool = False,
         features: Mapping[str, Any] | None = None,
         loss: Mapping[str, Any] | None = None,
-        class_weights: bool = False,
+        class_weights: bool | float = False,
         augment: Sequence[Mapping[str, Any]] = (),
         learning_rate: float = 2e-3,
         weight_decay: float = 1e-2,
@@ -96,6 +97,8 @@ class ClassifierModule(L.LightningModule):
         super().__init__()
         if not 0 <= context_dropout < 1:
             raise ConfigError(f"context_dropout={context_dropout}: 0 to below 1 is accepted")
+        if not 0 <= class_weights <= 1:
+            raise ConfigError(f"class_weights={class_weights}: 0 to 1, or true, is accepted")
         rate_at(0.0, schedule)
         self.config: dict[str, Any] = plain(
             {
