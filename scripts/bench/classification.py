@@ -23,7 +23,8 @@ import lightning as L
 import numpy as np
 import torch
 from classification_data import N_FOLDS, des_mini_data, observed_until, plasticc_data
-from classification_rows import ROWS, TREES
+from classification_rows import ROWS
+from classification_stored import TREES
 from hydra.utils import instantiate
 from table import markdown
 from training_clock import bare_trainer
@@ -152,6 +153,9 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="of the model")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument(
+        "--folds", type=int, nargs="+", default=list(range(N_FOLDS)), help="of PLAsTiCC"
+    )
     parser.add_argument("--folder", type=Path, default=FOLDER)
     parser.add_argument("--save", type=Path, help="folder for the trained classifiers")
     parser.add_argument("--table", action="store_true", help="train nothing, print what there is")
@@ -168,7 +172,7 @@ def main() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     if not options.table and not options.quick:
         for seed in options.seeds:
-            for fold in range(1 if options.data == "des_mini" else N_FOLDS):
+            for fold in [0] if options.data == "des_mini" else options.folds:
                 run(options, seed, fold)
     rows = list(ROWS[options.data](options.folder / options.data))
     print(markdown(rows))

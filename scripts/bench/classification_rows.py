@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
+from classification_folds import plasticc_rows
+from classification_stored import COMMAND, PART, TREES, Stored, mean_of, stored
 from table import Row
 
-from sntorch.classification.calibration import Temperature
-from sntorch.classification.evaluate.intervals import differences
-from sntorch.classification.evaluate.likelihood import log_loss, plasticc_log_loss
+from sntorch.classification.evaluate.likelihood import log_loss
 from sntorch.classification.evaluate.metrics import scores
-from sntorch.classification.evaluate.reliability import floor, top_label
 from sntorch.classification.predictions import Predictions
 
-PART = "classification"
-COMMAND = "python scripts/bench/classification.py"
 # What SuperNNova 3.0.51 reached on this split, one seed each: accuracy and AUC by epoch.
 SUPERNNOVA = {"-2": (0.812, 0.917), "peak": (0.827, 0.931), "all": (0.929, 0.984)}
 SUPERNNOVA_SECONDS = 295.0
@@ -33,88 +26,6 @@ TOLERANCE = 0.009
 BEST = {"-2": (0.84, 0.93), "peak": (0.86, 0.95), "all": (0.955, 0.990)}
 EPOCHS = ("-2", "peak", "all")
 WHEN = {"-2": "two days before peak", "peak": "at peak", "all": "whole curve"}
-TREES = "lightgbm"
-LARGEST_ECE = 0.02
-TINY = 1e-12
-Array = np.ndarray
-
-
-@dataclass(frozen=True)
-class Stored:
-    """What one seed and fold left.
-
-    Attributes:
-        values: Logits, labels and names by ``<part>_<epoch>_<what>``.
-        facts: ``cpu_seconds``, ``rate``, ``epochs``, and ``balanced``: whether classes weighed
-            equally in training.
-    """
-
-    values: dict[str, np.ndarray]
-    facts: dict[str, float]
-
-    @classmethod
-    def read(cls, path: Path) -> Stored:
-        """From a file of ``classification.py``."""
-        with np.load(path, allow_pickle=False) as file:
-            values = {name: file[name] for name in file.files}
-        return cls(values, json.loads(str(values.pop("facts"))))
-
-    def logits(self, part: str, epoch: str) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits and labels."""
-        keys = (f"{part}_{epoch}_{what}" for what in ("logits", "label"))
-        logits, label = (torch.from_numpy(self.values[key]) for key in keys)
-        return logits.double(), label
-
-    def predictions(
-        self, part: str, epoch: str, temperature: Temperature | None = None
-    ) -> Predictions:
-        """Probabilities, after a temperature where one is given."""
-        logits, label = self.logits(part, epoch)
-        scaled = logits if temperature is None else temperature(logits)
-        return Predictions(
-            self.values[f"{part}_{epoch}_id"].tolist(),
-            scaled.softmax(-1).detach().numpy(),
-            label.numpy(),
-            tuple(self.values["classes"].tolist()),
-        )
-
-
-def stored(folder: Path) -> dict[str, dict[int, list[Stored]]]:
-    """What there is, by model, then seed, then fold."""
-    found: dict[str, dict[int, list[Stored]]] = {}
-    for path in sorted(folder.glob("*/seed*_fold*.npz")):
-        seed = int(path.stem.split("_")[0].removeprefix("seed"))
-        found.setdefault(path.parent.name, {}).setdefault(seed, []).append(Stored.read(path))
-    return found
-
-
-def at_prevalence(predictions: Predictions, before: Array, after: Array) -> Predictions:
-    """The same classifier where classes are as common as ``after``, no longer as ``before``.
-
-    By Bayes' theorem probabilities are multiplied by the ratio of the two (Saerens, Latinne &
-    Decaestecker 2002, Neural Computation 14, 21).
-
-    Args:
-        predictions: Of any objects.
-        before: How common classes were in training, shape (C,).
-        after: How common they are to be, shape (C,).
-    """
-    ratio = np.divide(after, before, out=np.zeros_like(after), where=before > 0)
-    return Predictions(
-        predictions.object_id,
-        predictions.probabilities * ratio + TINY,
-        predictions.label,
-        predictions.classes,
-    )
-
-
-def mean_of(predictions: Sequence[Predictions]) -> Predictions:
-    """A deep ensemble: the mean of the probabilities of the same objects."""
-    first = predictions[0]
-    if any(p.object_id != first.object_id for p in predictions):
-        raise ValueError("an ensemble is of the same objects in the same order")
-    mean = np.mean([p.probabilities for p in predictions], axis=0)
-    return Predictions(first.object_id, mean, first.label, first.classes)
 
 
 def _pair(predictions: Predictions) -> tuple[float, float]:
@@ -218,136 +129,6 @@ def _chosen(candidates: dict[str, list[list[Stored]]]) -> Iterator[Row]:
 
 def _ensemble(runs: Sequence[Stored], part: str, epoch: str) -> Predictions:
     return mean_of([run.predictions(part, epoch) for run in runs])
-
-
-def plasticc_rows(folder: Path) -> Iterator[Row]:
-    """Pooled out of fold: log-loss, AUC of SNe Ia, calibration; against boosted trees."""
-    found = {name: w for name, seeds in stored(folder).items() if (w := _whole(seeds))}
-    if not found:
-        yield Row(PART, "PLAsTiCC, 5 folds", "-", f"{COMMAND} --data plasticc", met="run")
-        return
-    validation = {name: _validation_loss(seeds) for name, seeds in found.items()}
-    pooled = {name: _pooled(seeds, Use(flat=True)) for name, seeds in found.items()}
-    for name, seeds in found.items():
-        yield from _plasticc_model(name, seeds, pooled[name], validation[name])
-    networks = {name: value for name, value in validation.items() if name != TREES}
-    if networks and TREES in found:
-        best = min(networks, key=lambda name: networks[name])
-        natural = [_pooled(found[name], Use()) for name in (best, TREES)]
-        yield _against_trees(best, (pooled[best], pooled[TREES]), (natural[0], natural[1]))
-
-
-@dataclass(frozen=True)
-class Use:
-    """What probabilities are for.
-
-    Attributes:
-        flat: Equally common classes, as the flat-weighted log-loss has it; else as in the sample.
-        scaled: Whether a temperature, fitted on the validation objects, is applied.
-    """
-
-    flat: bool = False
-    scaled: bool = True
-
-
-def _whole(seeds: dict[int, list[Stored]]) -> dict[int, list[Stored]]:
-    return {seed: folds for seed, folds in seeds.items() if len(folds) == 5}
-
-
-def _used(run: Stored, part: str, use: Use) -> Predictions:
-    """Probabilities of one fold for a use; prevalence is that of its validation objects.
-
-    Those were drawn by class, so they are as common there as in training.
-    """
-    logits, label = run.logits("val", "all")
-    natural = np.bincount(label.numpy(), minlength=logits.shape[1]) + 1.0
-    natural /= natural.sum()
-    equal = np.full(len(natural), 1 / len(natural))
-    trained = equal if run.facts["balanced"] else natural
-    shift = torch.from_numpy(np.log(natural / trained))
-    # The temperature is fitted where classes are as common as they are.
-    temperature = Temperature().fit(logits + shift, label) if use.scaled else Temperature()
-    raw, truth = run.logits(part, "all")
-    at_home = Predictions(
-        run.values[f"{part}_all_id"].tolist(),
-        temperature(raw + shift).softmax(-1).detach().numpy(),
-        truth.numpy(),
-        tuple(run.values["classes"].tolist()),
-    )
-    return at_prevalence(at_home, natural, equal) if use.flat else at_home
-
-
-def _validation_loss(seeds: dict[int, list[Stored]]) -> float:
-    """Flat-weighted log-loss of the validation objects, which the temperature has seen."""
-    losses = [
-        plasticc_log_loss(_used(run, "val", Use(flat=True)))
-        for folds in seeds.values()
-        for run in folds
-    ]
-    return float(np.mean(losses))
-
-
-def _pooled(seeds: dict[int, list[Stored]], use: Use) -> Predictions:
-    """Out-of-fold predictions of all objects, averaged over seeds."""
-    return mean_of([_joined([_used(run, "test", use) for run in f]) for f in seeds.values()])
-
-
-def _joined(parts: Sequence[Predictions]) -> Predictions:
-    names = [name for part in parts for name in part.object_id]
-    order = np.argsort(names)
-    return Predictions(
-        [names[i] for i in order],
-        np.concatenate([p.probabilities for p in parts])[order],
-        np.concatenate([p.label for p in parts])[order],
-        parts[0].classes,
-    )
-
-
-def _plasticc_model(
-    name: str, seeds: dict[int, list[Stored]], pooled: Predictions, validation: float
-) -> Iterator[Row]:
-    runs = [run for folds in seeds.values() for run in folds]
-    label = f"PLAsTiCC, {name}, out of fold, {len(seeds)} seed(s)"
-    natural = _pooled(seeds, Use())
-    found: dict[str, Any] = scores(natural, "Ia", ("roc_auc", "accuracy"))
-    recall = scores(pooled, "Ia", ("balanced_accuracy",))["balanced_accuracy"]
-    measured = (
-        f"{plasticc_log_loss(pooled):.3f}; {found['roc_auc']:.3f}; {found['accuracy']:.3f}; "
-        f"{recall:.3f}"
-    )
-    what = f"{label}: flat-weighted log-loss; Ia AUC; accuracy; balanced accuracy"
-    yield Row(PART, what, "reported", measured, f"validation log-loss {validation:.3f}")
-    before = top_label(_pooled(seeds, Use(scaled=False))).ece
-    after = top_label(natural).ece
-    yield Row(
-        PART,
-        f"{label}: ECE after temperature scaling, 15 equal-mass bins",
-        f"<= {LARGEST_ECE}",
-        f"{after:.4f}",
-        f"before {before:.4f}; of perfect calibration {floor(natural):.4f}",
-        "-",
-        "yes" if after <= LARGEST_ECE else "no",
-    )
-    seconds = float(np.mean([run.facts["cpu_seconds"] for run in runs]))
-    yield Row(PART, f"{label}: CPU seconds of training a fold", "reported", f"{seconds:.0f}")
-
-
-def _against_trees(
-    best: str, flat: tuple[Predictions, Predictions], natural: tuple[Predictions, Predictions]
-) -> Row:
-    """The log-loss where classes are equally common, the AUC where they are as in the sample."""
-    loss = differences(*flat, "Ia", ("plasticc_log_loss",))["plasticc_log_loss"]
-    area = differences(*natural, "Ia", ("roc_auc",))["roc_auc"]
-    return Row(
-        PART,
-        f"PLAsTiCC, {best} (smallest validation loss) - {TREES}: log-loss; Ia AUC, 95 % interval",
-        "< 0; > 0",
-        f"{loss.value:+.3f} [{loss.low:+.3f}, {loss.high:+.3f}]; "
-        f"{area.value:+.4f} [{area.low:+.4f}, {area.high:+.4f}]",
-        "-",
-        "-",
-        "yes" if loss.high < 0 < area.low else "no",
-    )
 
 
 ROWS: dict[str, Callable[[Path], Iterable[Row]]] = {

@@ -3,9 +3,10 @@
 Which of it a classifier may use is a choice that every score has to state (none, the host's
 photometric redshift, a spectroscopic one). Values are standardised by the training objects; what
 is unknown is said to be unknown by a flag, and is hidden from some training objects so that a
-classifier copes without.
+classifier copes without. Parametric features of the light curve itself may stand beside it, see
+``FeatureContext``.
 
-Letters in shapes: ``B`` objects, ``M`` numbers of context: two a column.
+Letters in shapes: ``B`` objects, ``M`` numbers of context.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from sntorch.classification.feature_context import FeatureContext
 from sntorch.data.batch import LightCurveBatch
 from sntorch.errors import ConfigError, DataError
 
@@ -29,6 +31,7 @@ class Context(nn.Module):
         columns: Of ``redshift``, ``redshift_err``, ``mwebv``, and ``host_0``, ``host_1``, … for
             the columns that the data module was told to keep (``data.host``).
         required: Whether an object with none of the columns is refused.
+        features: What computes features of the light curves, if anything.
 
     Raises:
         ConfigError: Another name.
@@ -37,7 +40,12 @@ class Context(nn.Module):
     mean: Tensor
     spread: Tensor
 
-    def __init__(self, columns: Sequence[str] = (), required: bool = False) -> None:
+    def __init__(
+        self,
+        columns: Sequence[str] = (),
+        required: bool = False,
+        features: FeatureContext | None = None,
+    ) -> None:
         super().__init__()
         for name in columns:
             if name not in NAMED and not (
@@ -49,20 +57,33 @@ class Context(nn.Module):
                 )
         self.columns = tuple(columns)
         self.required = required
+        self.features = features
         self.register_buffer("mean", torch.zeros(len(self.columns)))
         self.register_buffer("spread", torch.ones(len(self.columns)))
 
     @property
     def n_outputs(self) -> int:
         """Numbers M."""
-        return 2 * len(self.columns)
+        return 2 * len(self.columns) + (0 if self.features is None else self.features.n_outputs)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the features, if any."""
+        return () if self.features is None else self.features.names
+
+    def build(self, bands: Sequence[str], names: Sequence[str]) -> None:
+        """Make room for what is known of the features of these names, in these bands."""
+        if self.features is not None:
+            self.features.build(bands, names)
 
     def fit(self, batch: LightCurveBatch) -> None:
         """Mean and spread of what training objects have.
 
         Raises:
-            DataError: A column that no training object has.
+            DataError: A column that no training object has, or features that they do not have.
         """
+        if self.features is not None:
+            self.features.fit(batch)
         values = self._values(batch)
         for i, name in enumerate(self.columns):
             known = values[:, i][values[:, i].isfinite()]
@@ -91,7 +112,12 @@ class Context(nn.Module):
         if hidden is not None:
             known = known & ~hidden[:, None]
         scaled = (values - self.mean) / self.spread
-        return torch.cat([torch.where(known, scaled, 0.0), known.to(scaled.dtype)], dim=1)
+        found = [torch.where(known, scaled, 0.0), known.to(scaled.dtype)]
+        if self.features is not None:
+            told = self.features(batch)
+            # Features may hold the redshift, so they are hidden with it.
+            found.append(told if hidden is None else torch.where(hidden[:, None], 0.0, told))
+        return torch.cat(found, dim=1)
 
     def extra_repr(self) -> str:
         """Show the columns."""

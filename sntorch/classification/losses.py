@@ -33,18 +33,18 @@ class ClassLoss(nn.Module, ABC):
         self.classes = tuple(classes)
         self.register_buffer("weight", torch.ones(len(classes)))
 
-    def fit(self, label: Tensor, balanced: bool) -> None:
+    def fit(self, label: Tensor, balanced: float) -> None:
         """Weights of the classes from the labels (B,) of all training objects.
 
         Args:
             label: Of every training object.
-            balanced: Whether classes weigh equally; the mean weight of an object stays one.
+            balanced: Objects of a class weigh as this power of one over its size: at 1 (or true)
+                classes weigh equally, at 0 objects do. The mean weight of an object stays one.
         """
         if balanced:
             counts = torch.bincount(label, minlength=len(self.classes)).to(self.weight)
-            present = counts > 0
-            equal = len(label) / (counts.clamp(min=1) * present.sum())
-            self.weight.copy_(torch.where(present, equal, 0.0))
+            weight = torch.where(counts > 0, counts.clamp(min=1) ** -float(balanced), 0.0)
+            self.weight.copy_(weight * len(label) / (weight * counts).sum())
 
     @abstractmethod
     def forward(self, logits: Tensor, label: Tensor) -> Tensor:

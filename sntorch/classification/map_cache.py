@@ -1,4 +1,6 @@
-"""Images of light curves that come again, at every epoch of a training say, are made once."""
+"""What is made of light curves that come again, at every epoch of a training say, is made once:
+images, or features.
+"""
 
 from __future__ import annotations
 
@@ -27,16 +29,24 @@ class MapCache:
         self.size = size
         self.maps: OrderedDict[bytes, Tensor] = OrderedDict()
 
-    def get(self, batch: LightCurveBatch, make: Callable[[LightCurveBatch], Tensor]) -> Tensor:
+    def get(
+        self,
+        batch: LightCurveBatch,
+        make: Callable[[LightCurveBatch], Tensor],
+        salt: bytes = b"",
+        beside: Tensor | None = None,
+    ) -> Tensor:
         """Images of a batch, shape (B, ...): those that are known, and new ones of the rest.
 
         Args:
             batch: The light curves.
             make: Makes the images of light curves.
+            salt: What else the images depend on.
+            beside: What they depend on besides the photometry, object by object, shape (B, ...).
         """
         if not self.size:
             return make(batch)
-        keys = fingerprints(batch)
+        keys = fingerprints(batch, salt, beside)
         found = {key: self.maps[key] for key in keys if key in self.maps}
         missing = [i for i, key in enumerate(keys) if key not in found]
         if missing:
@@ -56,12 +66,18 @@ class MapCache:
         return {"size": self.size, "maps": OrderedDict()}
 
 
-def fingerprints(batch: LightCurveBatch) -> list[bytes]:
-    """What tells the photometry of each object from any other."""
-    phase, keep = batch.phase, batch.mask & ~batch.upper_limit
-    columns = torch.stack([phase, batch.flux, batch.flux_err, batch.band.to(phase)], -1).cpu()
-    names = ",".join(batch.bands).encode()
+def fingerprints(
+    batch: LightCurveBatch, salt: bytes = b"", beside: Tensor | None = None
+) -> list[bytes]:
+    """What tells the photometry of each object, and what is ``beside`` it, from any other."""
+    phase = batch.phase
+    parts = (phase, batch.flux, batch.flux_err, batch.band, batch.upper_limit)
+    columns = torch.stack([part.to(phase) for part in parts], -1).cpu()
+    more = [b""] * len(batch)
+    if beside is not None:
+        more = [row.tobytes() for row in beside.cpu().contiguous().numpy()]
+    start = salt + ",".join(batch.bands).encode()
     return [
-        hashlib.blake2b(names + rows[seen].numpy().tobytes(), digest_size=16).digest()
-        for rows, seen in zip(columns, keep.cpu(), strict=True)
+        hashlib.blake2b(start + each + rows[seen].numpy().tobytes(), digest_size=16).digest()
+        for rows, seen, each in zip(columns, batch.mask.cpu(), more, strict=True)
     ]

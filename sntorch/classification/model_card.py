@@ -45,7 +45,9 @@ def model_card(config: Mapping[str, Any], scores: Mapping[str, Any] | None = Non
 
 def _what(config: Mapping[str, Any]) -> str:
     columns = ", ".join(PROBABILITY + name for name in config["classes"])
-    weights = "classes weigh equally" if config["arguments"]["class_weights"] else "off"
+    share = float(config["arguments"]["class_weights"])
+    partly = f"classes weigh by the power {share:g} of one over their size" if share else "off"
+    weights = "classes weigh equally" if share == 1 else partly
     return (
         f"Classes: {', '.join(config['classes'])}.\n\n"
         f"Bands: {', '.join(config['bands'])}; fluxes with zero point {config['zeropoint']:g}; "
@@ -66,6 +68,17 @@ def _temperature(config: Mapping[str, Any]) -> str:
 
 
 def _context(config: Mapping[str, Any]) -> str:
+    columns = _columns(config)
+    # Cards are also made of classifiers from before there were features.
+    features = config["arguments"].get("features")
+    if features is None:
+        return columns
+    redshift = features.get("redshift", "none")
+    n = len(config["feature_names"])
+    return f"{columns}; {n} parametric features of the light curve (redshift in them: {redshift})"
+
+
+def _columns(config: Mapping[str, Any]) -> str:
     arguments = config["arguments"]
     if not arguments["context"]:
         return "nothing, not even the redshift"

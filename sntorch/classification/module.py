@@ -18,11 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sntorch.building import build, plain
+from sntorch.building import build, plain, target_class
 from sntorch.checkpoints import KEY, explained, load_model
 from sntorch.classification.augmentation import Augmentation
 from sntorch.classification.base import ClassifierNetwork, StepNetwork
 from sntorch.classification.context import Context
+from sntorch.classification.feature_context import FeatureContext, refuse_early
 from sntorch.classification.losses import ClassLoss
 from sntorch.classification.model_card import model_card
 from sntorch.classification.scores import quick_scores
@@ -49,8 +50,11 @@ class ClassifierModule(L.LightningModule):
         context: Columns that are known besides the photometry, see ``Context``.
         context_dropout: Share of training objects of which the context is hidden.
         context_required: Whether an object without any context is refused.
+        features: Config of a ``FeatureContext``: parametric features of the light curve that
+            stand beside the context. They are of whole light curves, before ``augment``.
         loss: Config of a ``ClassLoss``.
-        class_weights: Whether classes weigh equally in the loss, however common they are.
+        class_weights: Whether classes weigh equally in the loss, however common they are; or how
+            far, as a power of one over their sizes: 0 not at all, 1 equally.
         augment: Configs of ``Augmentation``s, applied to each training batch in this order.
         learning_rate: Largest learning rate of AdamW.
         weight_decay: Of AdamW.
@@ -64,7 +68,8 @@ class ClassifierModule(L.LightningModule):
             its inputs are kept.
 
     Raises:
-        ConfigError: A schedule that is not known, or a share outside [0, 1).
+        ConfigError: A schedule or features that are not known, a share outside [0, 1), or
+            features of the whole light curve for what learns from a part of it.
     """
 
     network: ClassifierNetwork
@@ -77,8 +82,9 @@ class ClassifierModule(L.LightningModule):
         context: Sequence[str] = (),
         context_dropout: float = 0.0,
         context_required: bool = False,
+        features: Mapping[str, Any] | None = None,
         loss: Mapping[str, Any] | None = None,
-        class_weights: bool = False,
+        class_weights: bool | float = False,
         augment: Sequence[Mapping[str, Any]] = (),
         learning_rate: float = 2e-3,
         weight_decay: float = 1e-2,
@@ -91,6 +97,8 @@ class ClassifierModule(L.LightningModule):
         super().__init__()
         if not 0 <= context_dropout < 1:
             raise ConfigError(f"context_dropout={context_dropout}: 0 to below 1 is accepted")
+        if not 0 <= class_weights <= 1:
+            raise ConfigError(f"class_weights={class_weights}: 0 to 1, or true, is accepted")
         rate_at(0.0, schedule)
         self.config: dict[str, Any] = plain(
             {
@@ -98,6 +106,7 @@ class ClassifierModule(L.LightningModule):
                 "context": list(context),
                 "context_dropout": context_dropout,
                 "context_required": context_required,
+                "features": features,
                 "loss": loss or {"_target_": "sntorch.classification.losses.CrossEntropy"},
                 "class_weights": class_weights,
                 "augment": list(augment),
@@ -110,8 +119,11 @@ class ClassifierModule(L.LightningModule):
                 "start_from": None if start_from is None else str(start_from),
             }
         )
-        self.context = Context(context, context_required)
+        told = None if features is None else build(self.config["features"], FeatureContext)
+        self.context = Context(context, context_required, told)
         self.augment = [build(config, Augmentation) for config in self.config["augment"]]
+        if told is not None:
+            refuse_early(target_class(network, ClassifierNetwork), self.augment)
         self.register_buffer("iterations", torch.zeros((), dtype=torch.int64))
         self.bands: tuple[str, ...] = ()
         self.classes: tuple[str, ...] = ()
@@ -159,11 +171,14 @@ class ClassifierModule(L.LightningModule):
             )
         start = self.config["start_from"]
         previous = None if start is None else open_start(self, start, batch, host)
+        if previous is None:
+            self.context.fit(batch)
+        else:
+            self.context.build(batch.bands, previous.context.feature_names)
         self._build(batch.bands, batch.classes, batch.zeropoint)
         if previous is None:
             self.network.fit_inputs(batch)
             self.average.average.fit_inputs(batch)
-            self.context.fit(batch)
         else:
             self._take_over(previous)
         self.loss.fit(batch.label, self.config["class_weights"])
@@ -209,10 +224,11 @@ class ClassifierModule(L.LightningModule):
     def training_step(self, batch: LightCurveBatch, batch_idx: int) -> Tensor:
         """Loss of one batch."""
         generator = torch.Generator().manual_seed(self._noise_seed())
+        whole = batch
         for change in self.augment:
             batch = change(batch, generator)
         hidden = torch.rand(len(batch), generator=generator) < self.config["context_dropout"]
-        context = self.context(batch, hidden.to(batch.device))
+        context = self.context(whole, hidden.to(batch.device))
         loss = self._class_loss(batch, context)
         more = self.network.auxiliary_loss(batch, context)
         total = loss if more is None else loss + more
@@ -318,6 +334,7 @@ class ClassifierModule(L.LightningModule):
             "classes": list(self.classes),
             "zeropoint": self.zeropoint,
             "host": list(self.host),
+            "feature_names": list(self.context.feature_names),
             "temperature": self.temperature,
             "swag": 0 if self.swag is None else self.swag.rank,
             "training_sha256": self.training_sha256,
@@ -326,6 +343,7 @@ class ClassifierModule(L.LightningModule):
         }
 
     def _restore(self, found: Mapping[str, Any]) -> None:
+        self.context.build(found["bands"], found.get("feature_names", ()))
         self._build(found["bands"], found["classes"], found["zeropoint"])
         self.host = tuple(found["host"])
         self.temperature = found.get("temperature", 1.0)

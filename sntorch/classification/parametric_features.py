@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from sntorch.classification.early import from_trigger
 from sntorch.data.batch import LightCurveBatch
@@ -29,8 +30,8 @@ REDSHIFTS = ("none", "photo-z", "spec-z")
 SHAPES = ("ln_peak", "peak_time", "ln_fall", "rise_ratio")
 # How far supernovae depart from the function, in units of the peak flux.
 MODEL_ERROR = 0.05
-# Objects that the population is learnt from, and objects that are fitted at once.
-MOST, CHUNK = 1000, 256
+# Objects that the population is learnt from.
+MOST = 1000
 
 
 @dataclass
@@ -87,10 +88,9 @@ class ParametricFeatures:
 
     def _shapes(self, batch: LightCurveBatch) -> dict[str, Array]:
         assert self.population is not None
-        parts = [batch[i : i + CHUNK].trim() for i in range(0, len(batch), CHUNK)]
-        fits = [self.population.fit(part) for part in parts]
-        shapes = torch.cat([shapes_of(fit.mode, len(self.bands)) for fit in fits])
-        spread = torch.cat([fit.root.square().sum(-1).sqrt() for fit in fits])
+        fit = self.population.fit(batch)
+        shapes = shapes_of(fit.mode, len(self.bands))
+        spread = fit.root.square().sum(-1).sqrt()
         named = {
             f"{name}_{band}": shapes[:, f, k].numpy()
             for k, name in enumerate(SHAPES)
@@ -111,7 +111,7 @@ class ParametricFeatures:
         """The redshift, its error, and how bright each band's peak is at that distance (mag)."""
         if self.redshift == "none":
             return {}
-        z, error = self._redshift(batch)
+        z, error = self.redshifts(batch).numpy().T
         usable = np.isfinite(z) & (z > 0)
         distance = np.full(len(z), np.nan)
         near = torch.from_numpy(z[usable])
@@ -122,14 +122,21 @@ class ParametricFeatures:
         }
         return {"redshift": np.where(usable, z, np.nan), "redshift_err": error} | luminosity
 
-    def _redshift(self, batch: LightCurveBatch) -> tuple[Array, Array]:
+    def redshifts(self, batch: LightCurveBatch) -> Tensor:
+        """The redshift that is used and its error, shape (B, 2), NaN where unknown; (B, 0): none.
+
+        Raises:
+            DataError: A photo-z that the batch does not have.
+        """
+        if self.redshift == "none":
+            return torch.empty(len(batch), 0, dtype=torch.float64)
         if self.redshift == "spec-z":
-            return batch.redshift.numpy(), batch.redshift_err.numpy()
+            return torch.stack([batch.redshift, batch.redshift_err], dim=1).cpu().double()
         if not batch.host.shape[1]:
             raise DataError(
                 "redshift=photo-z, but the light curves have no host columns: the photometric "
                 "redshift (and its error) must be the first of them, host=[hostgal_photoz, …]"
             )
-        columns = batch.host.numpy()
-        unknown = np.full(len(columns), np.nan)
-        return columns[:, 0], columns[:, 1] if columns.shape[1] > 1 else unknown
+        columns = batch.host[:, :2].cpu().double()
+        unknown = torch.full_like(columns[:, :1], torch.nan)
+        return torch.cat([columns, unknown], dim=1)[:, :2]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Model = TypeVar("Model", bound="ClassifierModule")
 # Settings that weights are made for.
-SAME = ("network", "context")
+SAME = ("network", "context", "features")
 
 
 def open_start(

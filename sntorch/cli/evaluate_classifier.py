@@ -88,7 +88,7 @@ def _scored(
     # Whole light curves as they are: a network that reads the date of peak was trained with it.
     by_epoch = {WHOLE: _predicted(module, temperature, held_out)}
     by_epoch |= {epoch: _predicted(module, temperature, epoch.cut(held_out)) for epoch in EPOCHS}
-    others = _baselines(cfg, data, module.config["context"], (WHOLE, *EPOCHS))
+    others = _baselines(cfg, data, _redshift(module), (WHOLE, *EPOCHS))
     metrics = evaluate_classifier(
         by_epoch,
         positive,
@@ -131,16 +131,13 @@ def _predicted(
 
 
 def _baselines(
-    cfg: DictConfig, data: LightCurveDataModule, context: Sequence[str], epochs: Sequence[Epoch]
+    cfg: DictConfig, data: LightCurveDataModule, redshift: str, epochs: Sequence[Epoch]
 ) -> dict[str, dict[Epoch, Predictions]]:
     """Boosted trees on the same objects, told of the redshift what the classifier is told."""
     from sntorch.classification.feature_classifier import FeatureClassifier
 
     if cfg.baseline == "none":
         return {}
-    redshift = "photo-z" if PHOTO_Z in context else "none"
-    if "redshift" in context:
-        redshift = "spec-z"
     trees: FeatureClassifier = FeatureClassifier(redshift, cfg.baseline, cfg.seed)
     trees.fit(data.train_batch(), epochs=epochs if cfg.baseline_epochs else epochs[:1])
     held_out = data.test_batch()
@@ -162,7 +159,20 @@ def _context(module: ClassifierModule) -> list[str]:
     """What the classifier is told besides the photometry, the host's columns by name."""
     host = {f"host_{i}": name for i, name in enumerate(module.host)}
     names: list[str] = module.config["context"]
-    return [host.get(name) or name for name in names]
+    known = [host.get(name) or name for name in names]
+    features = module.context.features
+    used = "none" if features is None else features.features.redshift
+    return known if used == "none" else [*known, f"features with {used}"]
+
+
+def _redshift(module: ClassifierModule) -> str:
+    """Which redshift the classifier knows, as features may use it."""
+    features, context = module.context.features, module.config["context"]
+    if features is not None and features.features.redshift != "none":
+        return features.features.redshift
+    if "redshift" in context:
+        return "spec-z"
+    return "photo-z" if PHOTO_Z in context else "none"
 
 
 def _positive(asked: str | None, classes: Sequence[str]) -> str:

@@ -24,11 +24,13 @@ from sntorch.features.bazin import (
     RATIO,
     SPREAD,
     SPREAD_BETWEEN_BANDS,
-    bazin,
+    bazin_slopes,
     contrasts,
 )
 
 ROUNDS, FIRST_STEPS, STEPS = 8, 40, 12
+# Objects that are fitted together: as many as a core's cache holds.
+CHUNK = 64
 DEGREES = 4.0
 
 
@@ -78,10 +80,10 @@ class BazinPopulation:
         if not batch.mask.shape[1]:
             root = torch.linalg.cholesky(self.cov)
             return BazinFits(self.mean.expand(len(batch), -1), root.expand(len(batch), -1, -1))
+        problems, back = _divided(batch, self.model_error)
         start = self.mean.expand(len(batch), -1)
-        problem = _Problem(batch, self.model_error)
-        mode, inverse = problem.solve(start, self.mean, torch.linalg.inv(self.cov), FIRST_STEPS)
-        return BazinFits(mode, torch.linalg.cholesky(inverse))
+        mode, inverse = _solve(problems, start, self.mean, torch.linalg.inv(self.cov), FIRST_STEPS)
+        return BazinFits(mode[back], torch.linalg.cholesky(inverse[back]))
 
 
 def fit_bazin(batch: LightCurveBatch, model_error: float) -> BazinFits:
@@ -105,18 +107,38 @@ def fit_population(
         model_error: How far supernovae depart from the function, in units of the brightest flux
             of an object in a band.
     """
-    problem = _Problem(batch, model_error)
-    mean, spread = problem.first_prior()
+    mean, spread = _Problem(batch, model_error).first_prior()
+    problems, back = _divided(batch, model_error)
     mode, cov = mean.expand(len(batch), -1), torch.diag(spread.square())
     for i in range(ROUNDS):
-        mode, inverse = problem.solve(
-            mode, mean, torch.linalg.inv(cov), STEPS if i else FIRST_STEPS
+        mode, inverse = _solve(
+            problems, mode, mean, torch.linalg.inv(cov), STEPS if i else FIRST_STEPS
         )
         mean = mode.mean(0)
         off = mode - mean
         cov = off.T @ off / len(mode) + inverse.mean(0)
-    fits = BazinFits(mode, torch.linalg.cholesky(inverse))
+    fits = BazinFits(mode[back], torch.linalg.cholesky(inverse[back]))
     return BazinPopulation(mean, cov, model_error), fits
+
+
+def _divided(batch: LightCurveBatch, model_error: float) -> tuple[list[_Problem], Tensor]:
+    """Objects of about one length together, which need the least padding, and the way back."""
+    order = batch.n_observations.argsort(stable=True)
+    parts = [_Problem(batch[part].trim(), model_error) for part in order.split(CHUNK)]
+    return parts, order.argsort()
+
+
+def _solve(
+    problems: list[_Problem], x: Tensor, mean: Tensor, precision: Tensor, steps: int
+) -> tuple[Tensor, Tensor]:
+    """What ``_Problem.solve`` finds of each part; ``x`` (B, D) is in their order."""
+    starts = x.split(CHUNK)
+    found = [
+        problem.solve(start, mean, precision, steps)
+        for problem, start in zip(problems, starts, strict=True)
+    ]
+    mode, inverse = (torch.cat(parts) for parts in zip(*found, strict=True))
+    return mode, inverse
 
 
 class _Problem:
@@ -134,6 +156,8 @@ class _Problem:
         self.error = (batch.flux_err.square() + (model_error * top).square()).sqrt()
         self.flux, self.top_phase = batch.flux, batch.phase.gather(1, flux.argmax(1))
         self.seen = member.any(1)
+        self.member = member.mT.to(batch.flux.dtype)
+        self.rows = contrasts(self.n_bands)
         self.floor = batch.flux_err[batch.mask].median()
 
     def first_prior(self) -> tuple[Tensor, Tensor]:
@@ -170,23 +194,35 @@ class _Problem:
 
     def _evaluate(self, x: Tensor, mean: Tensor, precision: Tensor) -> tuple[Tensor, ...]:
         """Minus log posterior (B,), slope (B, D) and Gauss-Newton curvature (B, D, D)."""
-        residual, jacobian = self._residuals(x)
+        residual, slopes = self._residuals(x)
         weight = (DEGREES + 1) / (DEGREES + residual.square())
         off = x - mean
         pull = off @ precision
         loss = 0.5 * (DEGREES + 1) * torch.log1p(residual.square() / DEGREES)
         value = torch.where(self.mask, loss, 0.0).sum(-1) + 0.5 * (off * pull).sum(-1)
-        weighted = weight[..., None] * jacobian
-        slope = (weighted * residual[..., None]).sum(1) + pull
-        return value, slope, weighted.mT @ jacobian + precision
+        weighted = weight[..., None] * slopes
+        first = self.member @ (weighted * residual[..., None])
+        second = self.member @ (weighted[..., :, None] * slopes[..., None, :]).flatten(-2)
+        return value, self._to_slope(first) + pull, self._to_curvature(second) + precision
 
     def _residuals(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Residuals in units of their errors (B, T) and slopes in the coordinates (B, T, D)."""
+        """Residuals in units of their errors (B, T) and slopes in their band's shape (B, T, 4)."""
         shapes = shapes_of(x, self.n_bands)
-        mine = shapes.gather(1, self.band[..., None].expand(-1, -1, N_SHAPES)).requires_grad_()
-        flux = bazin(self.phase, mine)
-        (slopes,) = torch.autograd.grad(flux.sum(), mine)
-        residual = torch.where(self.mask, (flux.detach() - self.flux) / self.error, 0.0)
-        scaled = torch.where(self.mask[..., None], slopes / self.error[..., None], 0.0)
-        rows = contrasts(self.n_bands)[self.band]
-        return residual, (scaled[..., :, None] * rows[..., None, :]).flatten(-2)
+        mine = shapes.gather(1, self.band[..., None].expand(-1, -1, N_SHAPES))
+        flux, slopes = bazin_slopes(self.phase, mine)
+        residual = torch.where(self.mask, (flux - self.flux) / self.error, 0.0)
+        return residual, torch.where(self.mask[..., None], slopes / self.error[..., None], 0.0)
+
+    # A measurement tells of the four shapes of its band alone, so sums over measurements are
+    # taken band by band, in small matrices, and then brought to the coordinates.
+
+    def _to_slope(self, first: Tensor) -> Tensor:
+        """Sums of slopes over the measurements of each band, (B, F, 4), to shape (B, D)."""
+        return (first.mT @ self.rows).flatten(1)
+
+    def _to_curvature(self, second: Tensor) -> Tensor:
+        """Sums of products of slopes over each band, (B, F, 16), to shape (B, D, D)."""
+        pairs = (self.rows[:, :, None] * self.rows[:, None, :]).flatten(1)
+        parts = (second.mT @ pairs).unflatten(-1, (self.n_bands, self.n_bands))
+        parts = parts.unflatten(1, (N_SHAPES, N_SHAPES)).transpose(2, 3)
+        return parts.flatten(3).flatten(1, 2)
