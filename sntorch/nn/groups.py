@@ -28,24 +28,25 @@ def by_length(
     lengths: Tensor,
     size: int | None = None,
     threads: bool = False,
+    order: Tensor | None = None,
 ) -> Tensor:
     """What ``run`` makes of all sequences, in their order; it must treat each on its own.
 
     Args:
-        run: Gets the indices of the sequences of a group, longest first, and the steps (one or
-            more) up to which to read them; returns a row each.
+        run: Gets the indices of the sequences of a group and the steps (one or more) up to which
+            to read them; returns a row each.
         lengths: Valid steps, shape (B,).
         size: Sequences a group; default: few where results are all that is wanted of a CPU, all
             where gradients are, or on a GPU, which small groups would leave idle.
         threads: Whether groups may be run side by side where no gradients are wanted; ``run``
             must then draw no random numbers, whose order would be that of the threads.
+        order: In which sequences are put into groups, shape (B,); default: the longest first.
     """
     if size is None:
         whole = torch.is_grad_enabled() or lengths.is_cuda
         size = max(len(lengths), 1) if whole else GROUP
-    order = lengths.argsort(descending=True)
-    longest = lengths[order[::size]].clamp(min=1).tolist()
-    groups = list(zip(order.split(size), longest, strict=True))
+    order = lengths.argsort(descending=True) if order is None else order
+    groups = [(rows, max(int(lengths[rows].max()), 1)) for rows in order.split(size)]
     beside = threads and not torch.is_grad_enabled() and not lengths.is_cuda
     parts = on_threads(run, groups) if beside else [run(*group) for group in groups]
     return torch.cat(parts)[order.argsort()]
@@ -57,11 +58,12 @@ def steps_by_length(
     n_steps: int,
     size: int | None = None,
     threads: bool = False,
+    order: Tensor | None = None,
 ) -> Tensor:
     """The same where ``run`` returns steps, shape (rows, steps read, D): (B, L, D), zero behind.
 
     Args:
-        run, lengths, size, threads: As of ``by_length``.
+        run, lengths, size, threads, order: As of ``by_length``.
         n_steps: Steps L that come out.
     """
 
@@ -69,7 +71,7 @@ def steps_by_length(
         states = run(rows, longest)
         return pad(states, (0, 0, 0, n_steps - states.shape[1]))
 
-    return by_length(widened, lengths, size, threads)
+    return by_length(widened, lengths, size, threads, order)
 
 
 def on_threads(run: Callable[..., T], calls: Sequence[tuple[object, ...]]) -> list[T]:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sntorch.classification.base import StepNetwork
-from sntorch.classification.networks.rapid import RAPID
+from sntorch.classification.networks.rapid import RAPID, RecurrentCore
 from sntorch.classification.networks.supernnova import SuperNNova
 from sntorch.classification.networks.transformer import CausalTransformer, Transformer
 from sntorch.nn import groups
@@ -18,6 +18,22 @@ NETWORKS = {
     Transformer: ATTENTION,
     CausalTransformer: ATTENTION,
 }
+
+
+def test_steps_that_are_alike_are_made_once():
+    torch.manual_seed(0)
+    core = RecurrentCore(3, 5, 2, 0.2).eval()
+    x = torch.randn(4, 9, 3)
+    alike = torch.cat([x[:1, :6].expand(4, -1, -1), x[:, 6:]], dim=1)
+    mask = torch.ones(4, 9, dtype=torch.bool)
+    read: list[tuple[int, ...]] = []
+    for layer in core.layers:
+        layer.register_forward_pre_hook(lambda _, given: read.append(tuple(given[0].shape[:2])))
+    together = core(alike, mask)
+    assert read == [(1, 6), (4, 3)] * 2
+    for i in range(4):
+        alone = core(torch.cat([alike[i : i + 1], x[:1]]), mask[:2])[:1]
+        torch.testing.assert_close(together[i : i + 1], alone, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", NETWORKS)

@@ -42,6 +42,9 @@ def test_groups_are_read_up_to_their_longest_sequence():
 
     by_length(run, LENGTHS, size=2)
     assert read == [([7, 7], 7), ([3, 2], 3), ([1, 0], 1)]
+    read.clear()
+    by_length(run, LENGTHS, size=3, order=torch.arange(6))
+    assert read == [([3, 0, 7], 7), ([1, 7, 2], 7)]
 
 
 def test_with_gradients_there_is_one_group():

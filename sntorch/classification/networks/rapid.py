@@ -64,9 +64,24 @@ class RecurrentCore(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Features of every step, shape (B, K, H), from it and those before."""
+        n_alike = 0 if self.training else _alike(x)
         for layer, norm in zip(self.layers, self.norms, strict=True):
-            x = self.dropout(norm(layer(x)[0], mask))
+            x = self.dropout(norm(_states(layer, x, n_alike), mask))
         return x
+
+
+def _alike(x: Tensor) -> int:
+    """Number of first steps at which all of ``x`` (B, K, D) are the same, but for the last."""
+    return int((x == x[:1]).all(2).all(0)[:-1].int().cumprod(0).sum())
+
+
+def _states(layer: nn.Module, x: Tensor, n_alike: int) -> Tensor:
+    """States of a recurrent layer; the first steps are made once for all objects."""
+    if not n_alike:
+        return layer(x)[0]
+    first, last = layer(x[:1, :n_alike])
+    rest = layer(x[:, n_alike:], last.expand(-1, len(x), -1).contiguous())[0]
+    return torch.cat([first.expand(len(x), -1, -1), rest], dim=1)
 
 
 class ConvolutionalCore(CausalConvolutions):
@@ -150,7 +165,10 @@ class RAPID(StepNetwork):
             return self._logits_of(grid.part(rows, longest - 1), context[rows])
 
         lengths, n_steps = 1 + grid.values.mask.sum(1), 1 + grid.values.mask.shape[1]
-        return steps_by_length(run, lengths, n_steps, threads=not self.training)
+        # Objects that are seen late have many first steps alike, see ``RecurrentCore``.
+        empty = (~grid.values.seen.any(-1)).int().cumprod(1).sum(1)
+        order = empty.argsort()
+        return steps_by_length(run, lengths, n_steps, threads=not self.training, order=order)
 
     def _logits_of(self, grid: Grid, context: Tensor) -> Tensor:
         seen = grid.values.seen[..., None]
