@@ -19,6 +19,11 @@ from sntorch.simulation.selection.efficiencies import (
     WithinRange,
     salt_cut,
 )
+from sntorch.simulation.selection.searcheff import (
+    read_detection_efficiency,
+    read_spectroscopic_efficiency,
+)
+from sntorch.simulation.selection.trigger import Trigger
 
 __all__ = [
     "Both",
@@ -37,8 +42,11 @@ __all__ = [
     "PeakMagnitude",
     "PhaseCoverage",
     "SpectroscopicEfficiency",
+    "Trigger",
     "Truth",
     "WithinRange",
     "passed",
+    "read_detection_efficiency",
+    "read_spectroscopic_efficiency",
     "salt_cut",
 ]
