@@ -42,7 +42,7 @@ def on_path(noise: Tensor, data: Tensor, s: Tensor) -> Tensor:
 
 
 def integrate(velocity: Callable[[Tensor, Tensor], Tensor], noise: Tensor, n_steps: int) -> Tensor:
-    """Carry noise to data with the method of Adams and Bashforth of second order, first by Euler's.
+    """Carry noise to data with Adams and Bashforth's method of second order, first by Euler's.
 
     It takes one evaluation a step, and with six of them ends as near the exact flow as Heun's
     method with eleven.

@@ -127,19 +127,26 @@ class Baseline(GenerativeModel):
             ConfigError: A condition, lengths, a cadence or true fluxes that cannot be had.
             DataError: Nothing of an object is ever brighter than ``detection_snr``.
         """
+        self._check_noiseless(noiseless)
+        drawn = self._drawn(n, lengths, condition, cadence, seed, temperature)
+        return together(drawn, self.training, noiseless)
+
+    def sample_with_parents(
+        self, n: int, noiseless: bool = False, **options: Any
+    ) -> tuple[LightCurveBatch, list[str]]:
+        """Draw as ``sample`` does, and say which training object each one was made from."""
+        self._check_noiseless(noiseless)
+        drawn = self._drawn(n, **options)
+        names = ["" if d.source is None else self.training.object_id[d.source] for d in drawn]
+        return together(drawn, self.training, noiseless), names
+
+    def _check_noiseless(self, noiseless: bool) -> None:
+        """Refuse true fluxes that nobody knows."""
         if noiseless and not self.knows_true_flux:
             raise ConfigError(
                 f"noiseless: {type(self).__name__} repeats observed fluxes with their noise; "
                 "gaussian_process and parametric know true ones"
             )
-        drawn = self._drawn(n, lengths, condition, cadence, seed, temperature)
-        return together(drawn, self.training, noiseless)
-
-    def sample_with_parents(self, n: int, **options: Any) -> tuple[LightCurveBatch, list[str]]:
-        """Draw as ``sample`` does, and say which training object each one was made from."""
-        drawn = self._drawn(n, **options)
-        names = ["" if d.source is None else self.training.object_id[d.source] for d in drawn]
-        return together(drawn, self.training, noiseless=False), names
 
     def _drawn(
         self,
