@@ -65,9 +65,9 @@ class Draws:
         """Some of the objects, without the steps in which none of them has an observation."""
         chosen = {k: None if v is None else v[members] for k, v in vars(self).items()}
         n_steps = int(self.mask[members].any(-1).sum(1).max())
-        for name in ("steps", "days", "mask"):
-            chosen[name] = None if chosen[name] is None else chosen[name][:, :n_steps]
-        return Draws(**chosen)  # pyright: ignore[reportArgumentType]
+        by_step = {k: chosen[k] for k in ("steps", "days", "mask")}
+        shorter = {k: v[:, :n_steps] for k, v in by_step.items() if v is not None}
+        return Draws(**(chosen | shorter))  # pyright: ignore[reportArgumentType]
 
 
 def draw_objects(
