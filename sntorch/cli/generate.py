@@ -32,6 +32,7 @@ def main(cfg: DictConfig) -> None:
         cadence=cfg.cadence,
         seed=cfg.seed,
         temperature=cfg.temperature,
+        noiseless=cfg.noiseless,
     )
     elapsed = time.perf_counter() - started
     out = Path(cfg.out)

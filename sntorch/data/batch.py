@@ -45,6 +45,8 @@ class LightCurveBatch:
         bands: Names of the F bands.
         classes: Names of the classes.
         zeropoint: Magnitude of a source with flux 1.
+        noiseless: Whether the fluxes are true ones, without the noise that ``flux_err`` tells of;
+            simulations and some generators know them.
     """
 
     time: Tensor
@@ -63,6 +65,7 @@ class LightCurveBatch:
     bands: tuple[str, ...]
     classes: tuple[str, ...] = ()
     zeropoint: float = FLUXCAL_ZEROPOINT
+    noiseless: bool = False
 
     @classmethod
     def from_light_curves(
@@ -232,7 +235,7 @@ def concatenate(batches: Sequence[LightCurveBatch]) -> LightCurveBatch:
         raise DataError("no batches to join")
     first = batches[0]
     for other in batches[1:]:
-        for key in ("bands", "classes", "zeropoint"):
+        for key in ("bands", "classes", "zeropoint", "noiseless"):
             if getattr(other, key) != getattr(first, key):
                 raise DataError(
                     f"batches differ in {key}: {getattr(first, key)} and {getattr(other, key)}"

@@ -35,6 +35,7 @@ class GenerativeModel(ABC):
         cadence: Cadence | None = None,
         seed: Seed = None,
         temperature: float = 1.0,
+        noiseless: bool = False,
     ) -> LightCurveBatch:
         """Draw ``n`` light curves.
 
@@ -48,6 +49,9 @@ class GenerativeModel(ABC):
                 the model.
             seed: Seed of the draws, or a generator that gives one; default: a new one each time.
             temperature: Scale of the latent noise; below 1 gives more typical objects.
+            noiseless: Whether fluxes are the true ones, of which those that the same seed gives
+                without it are measurements; errors are those of the measurements at the true
+                flux. Refused by models that make what is observed in one piece.
         """
 
     def sample_with_parents(self, n: int, **options: Any) -> tuple[LightCurveBatch, list[str]]:

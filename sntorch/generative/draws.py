@@ -1,7 +1,8 @@
 """What is drawn for each object that a user asked for, and light curves from it.
 
-Objects have streams of their own and are computed in chunks of one size and padding, so that
-object i of a seed is the same to the last bit whatever the number of objects asked for.
+Objects have streams of their own and are computed beside the same others, padded to the same
+length, so that object i of a seed is the same to the last bit whatever the number of objects asked
+for.
 
 Letters in shapes: ``B`` objects, ``L`` steps, ``F`` bands, ``P`` numbers of the condition, ``Z``
 and ``E`` latent numbers an object and a step.
@@ -23,7 +24,7 @@ from sntorch.generative.epochs import N_SPLICING
 from sntorch.generative.lengths import mask_from_counts
 from sntorch.generative.noise import balanced, mix, object_noise, object_uniforms
 from sntorch.generative.requests import Request, TrainingObjects
-from sntorch.generative.sampling import chunks
+from sntorch.generative.sampling import GROUPS, chunks, groups
 
 # Shift of the epochs, choice of them.
 N_CHOICES = 2
@@ -60,6 +61,14 @@ class Draws:
         moved = {k: None if v is None else v.to(device) for k, v in vars(self).items()}
         return Draws(**moved)  # pyright: ignore[reportArgumentType]
 
+    def __getitem__(self, members: Tensor) -> Draws:
+        """Some of the objects, without the steps in which none of them has an observation."""
+        chosen = {k: None if v is None else v[members] for k, v in vars(self).items()}
+        n_steps = int(self.mask[members].any(-1).sum(1).max())
+        by_step = {k: chosen[k] for k in ("steps", "days", "mask")}
+        shorter = {k: v[:, :n_steps] for k, v in by_step.items() if v is not None}
+        return Draws(**(chosen | shorter))  # pyright: ignore[reportArgumentType]
+
 
 def draw_objects(
     request: Request, known: TrainingObjects, index: Tensor, n_latent: int, n_step_noise: int
@@ -90,6 +99,7 @@ def sample_objects(
     sizes: tuple[int, int],
     zeropoint: float,
     device: torch.device,
+    group: int,
     make: Callable[[Draws], tuple[Tensor, Tensor, Tensor]],
 ) -> LightCurveRows:
     """The light curves that a request asks for.
@@ -100,12 +110,19 @@ def sample_objects(
         sizes: Latent numbers an object Z and a step E.
         zeropoint: Zero point of the fluxes.
         device: Where to compute.
+        group: Objects that are computed together on a CPU.
         make: Phases, fluxes and errors, each (B, L, F), of some objects.
     """
     parts = []
-    for index, count in chunks(request.n):
+    for index, count in chunks(request.n, GROUPS * group):
         draws = draw_objects(request, known, index, *sizes).to(device)
-        kept = *make(draws), draws.mask, draws.t_ref, draws.label, draws.numbers
+        made = draws.t_ref.new_zeros(3, *draws.mask.shape)
+        for members in groups(draws.mask, group):
+            # Groups in which nobody was asked for are left out.
+            if int(members.min()) < count:
+                found = torch.stack(make(draws[members]))
+                made[:, members, : found.shape[2]] = found
+        kept = *made, draws.mask, draws.t_ref, draws.label, draws.numbers
         parts.append([part[:count] for part in kept])
     days, flux, flux_err, mask, *objects = (torch.cat(part) for part in zip(*parts, strict=True))
     return observed(known.source(zeropoint, *objects), mask, days, flux, flux_err)
@@ -119,7 +136,8 @@ def _properties(
     """
     picked = request.members[balanced(request.seed, index, len(request.members))]
     drawn = conditions.draw(picked, choices[:, N_CHOICES:], request.members)
-    asked = {name: values[index] for name, values in request.asked.items()}
+    place = index.clamp(max=request.n - 1)
+    asked = {name: values[place] for name, values in request.asked.items()}
     label, numbers = conditions.replaced(*drawn, asked)
     alike = conditions.similar(label, numbers, request.members)
     if conditions.names:
@@ -153,7 +171,7 @@ def _epochs(
         prior, picked = request.given, index % len(request.given)
     t_ref, counts = prior.t_ref.cpu()[picked], prior.counts.cpu()[picked]
     if request.counts is not None:
-        counts = request.counts[index]
+        counts = request.counts[index.clamp(max=request.n - 1)]
     if request.generated or request.given is not None:
         days = None if request.generated else _padded(prior.days.cpu()[picked], request.n_steps)
         return days, mask_from_counts(counts, request.n_steps), t_ref

@@ -31,7 +31,7 @@ from sntorch.generative.flow import (
     LightCurveFlow,
 )
 from sntorch.generative.flow_paths import check_flow_times
-from sntorch.generative.flow_sampling import sample_flow
+from sntorch.generative.flow_sampling import Drawing, sample_flow
 from sntorch.generative.noise import seeded
 from sntorch.generative.requests import TrainingObjects, check_request
 from sntorch.generative.training import (
@@ -65,7 +65,11 @@ class FlowMatching(TrainedGenerator):
         epoch_shift: Days by which the maximum moves among resampled epochs, standard deviation:
             objects with the epochs of a training object are then no copies of it.
         flow_times: ``logit_normal`` or ``uniform``.
-        n_steps: Heun steps of sampling.
+        n_steps: Steps of sampling, each an evaluation of the networks.
+        measurement: Whether the flow learns true fluxes, to which normal noise of the written
+            errors is added. Training objects are then noiseless ones of a simulation: with fluxes
+            that were observed, the noise of each is part of what a flow learns, and nothing in the
+            data tells it from the light curve.
         learning_rate: Step of AdamW after a short warm-up.
         schedule: ``constant``, or ``cosine`` down to zero at the end of training.
         weight_decay: Of AdamW.
@@ -82,7 +86,7 @@ class FlowMatching(TrainedGenerator):
     """
 
     TRAINED = "networks", "average"
-    SAME = "network", "conditions", "learn_epochs"
+    SAME = "network", "conditions", "learn_epochs", "measurement"
     WHAT = "A flow from noise to photometry at given epochs or at those of training objects"
     networks: Any
 
@@ -96,6 +100,7 @@ class FlowMatching(TrainedGenerator):
         epoch_shift: float = 2.5,
         flow_times: str = "logit_normal",
         n_steps: int = 6,
+        measurement: bool = False,
         learning_rate: float = 2e-3,
         schedule: str = "constant",
         weight_decay: float = 0.01,
@@ -118,6 +123,7 @@ class FlowMatching(TrainedGenerator):
             "epoch_shift": float(epoch_shift),
             "flow_times": str(flow_times),
             "n_steps": int(n_steps),
+            "measurement": bool(measurement),
             "learning_rate": float(learning_rate),
             "schedule": str(schedule),
             "weight_decay": float(weight_decay),
@@ -137,6 +143,7 @@ class FlowMatching(TrainedGenerator):
 
     def _fit(self, batch: LightCurveBatch, previous: FlowMatching | None) -> None:
         config = self.config
+        _check_noise(config["measurement"], batch.noiseless)
         names, learns = config["conditions"], config["learn_epochs"]
         known = None if previous is None else previous.flow
         self._assemble(LightCurveFlow.fit(batch, names, config["flow_times"], learns, known))
@@ -245,6 +252,7 @@ class FlowMatching(TrainedGenerator):
         cadence: Cadence | None = None,
         seed: Seed = None,
         temperature: float = 1.0,
+        noiseless: bool = False,
     ) -> LightCurveRows:
         """As ``sample``, in the rows view.
 
@@ -258,11 +266,20 @@ class FlowMatching(TrainedGenerator):
                 own, where it was trained with ``learn_epochs``.
             seed: Seed of the draws.
             temperature: Scale of the latent noise.
+            noiseless: Whether fluxes are the true ones, where the flow was trained with
+                ``measurement``.
 
         Raises:
-            ConfigError: A condition, lengths or a cadence that do not fit.
+            ConfigError: A condition, lengths or a cadence that do not fit, or noiseless fluxes of
+                a flow that learned observed ones.
         """
         self.check_trained()
+        if noiseless and not self.config["measurement"]:
+            raise ConfigError(
+                "noiseless: this flow was trained with measurement=false, on observed fluxes, and "
+                "cannot tell light curves from their noise; one trained on noiseless simulations "
+                "(measurement=true) can"
+            )
         if isinstance(cadence, str) and cadence == "generated" and not self.flow.learns_epochs:
             raise ConfigError(
                 "cadence generated: this flow was trained with learn_epochs=false and takes the "
@@ -271,8 +288,10 @@ class FlowMatching(TrainedGenerator):
         asked = n, lengths, condition, cadence, seed, temperature
         shift = self.config["epoch_shift"]
         request = check_request(self.objects, *asked, shift, "resampled", self.donors)
-        n_steps, guidance = self.config["n_steps"], self.config["guidance"]
-        return sample_flow(self.flow, self.average, request, n_steps, guidance, self.device)
+        how = Drawing(
+            self.config["n_steps"], self.config["guidance"], self.config["measurement"], noiseless
+        )
+        return sample_flow(self.flow, self.average, request, how, self.device)
 
     # -------------------------------------------------------------- persistence
 
@@ -292,6 +311,25 @@ class FlowMatching(TrainedGenerator):
     def zeropoint(self) -> float:
         """Zero point of the fluxes."""
         return self.flow.encoding.zeropoint
+
+
+def _check_noise(measurement: bool, noiseless: bool) -> None:
+    """Refuse training objects that do not suit the measurement layer.
+
+    Raises:
+        ConfigError: Observed fluxes with it, or true ones without it.
+    """
+    if measurement and not noiseless:
+        raise ConfigError(
+            "measurement=true: the training objects have observed fluxes, whose noise a flow "
+            "cannot take away; noiseless ones of a simulation are accepted "
+            "(data.light_curves.noiseless=true)"
+        )
+    if noiseless and not measurement:
+        raise ConfigError(
+            "measurement=false: the training objects are noiseless, and so would generated ones "
+            "be; measurement=true adds the noise"
+        )
 
 
 def _check(config: Mapping[str, Any]) -> None:

@@ -38,6 +38,8 @@ from sntorch.nn.ema import AveragedModel
 # object that the critic has learned by heart.
 BLUR = 0.1
 GENERATED, RESAMPLED = "generated", "resampled"
+# Objects that the generator makes at once on a CPU.
+GROUP = 128
 
 
 @dataclass(frozen=True)
@@ -301,13 +303,25 @@ class LightCurveGAN(TrainedGenerator):
         condition: Tensor | None,
     ) -> Tensor:
         """Rows by a network, brought to a brightness level and measured, where so configured."""
-        if not self.config["impose_level"]:
-            x = network(z, steps, mask, self.encoding, times, condition)
-        else:
-            z = torch.cat([level[:, None], z[:, 1:]], dim=1)
-            x = network(z, steps, mask, self.encoding, times, condition)
-            x = self.encoding.with_level(x, mask, level)
+        x = self._true(network, z, steps, mask, times, level, condition)
         return self.encoding.measure(x, eps) if self.config["measurement"] else x
+
+    def _true(
+        self,
+        network: nn.Module,
+        z: Tensor,
+        steps: Tensor,
+        mask: Tensor,
+        times: Tensor | None,
+        level: Tensor,
+        condition: Tensor | None,
+    ) -> Tensor:
+        """Rows by a network, brought to a brightness level, before they are measured."""
+        if not self.config["impose_level"]:
+            return network(z, steps, mask, self.encoding, times, condition)
+        z = torch.cat([level[:, None], z[:, 1:]], dim=1)
+        x = network(z, steps, mask, self.encoding, times, condition)
+        return self.encoding.with_level(x, mask, level)
 
     def _score(self, x: Tensor, mask: Tensor, condition: Tensor | None) -> Tensor:
         """Scores of real or generated rows, or of both one after the other: (B,) or (2 B,)."""
@@ -349,13 +363,20 @@ class LightCurveGAN(TrainedGenerator):
         cadence: Cadence | None = None,
         seed: Seed = None,
         temperature: float = 1.0,
+        noiseless: bool = False,
     ) -> LightCurveRows:
         """As ``sample``, in the rows view and the order in which the network wrote them.
 
         Raises:
-            ConfigError: A condition, lengths or a cadence that do not fit.
+            ConfigError: A condition, lengths or a cadence that do not fit, or noiseless fluxes of
+                a generator that has no measurement layer.
         """
         self.check_trained()
+        if noiseless and not self.config["measurement"]:
+            raise ConfigError(
+                "noiseless: this generator was trained with measurement=false and writes fluxes "
+                "with their noise"
+            )
         if cadence not in (None, GENERATED) and self.config["real_cadence"] == 0:
             raise ConfigError(
                 "this generator was trained with real_cadence=0: it makes its own times only"
@@ -366,10 +387,16 @@ class LightCurveGAN(TrainedGenerator):
         request = check_request(self.objects, *asked, shift, usual, self.donors)
         sizes = self.generator.n_latent, self.generator.n_step_noise + len(self.bands)
         return sample_objects(
-            request, self.objects, sizes, self.zeropoint, self.device, self._generate
+            request,
+            self.objects,
+            sizes,
+            self.zeropoint,
+            self.device,
+            GROUP,
+            partial(self._generate, noiseless=noiseless),
         )
 
-    def _generate(self, draws: Draws) -> tuple[Tensor, Tensor, Tensor]:
+    def _generate(self, draws: Draws, noiseless: bool) -> tuple[Tensor, Tensor, Tensor]:
         """Phases, fluxes and errors of some objects, by the averaged generator."""
         mask, n_bands = draws.mask, len(self.bands)
         steps, eps = draws.steps.split([self.generator.n_step_noise, n_bands], dim=-1)
@@ -378,10 +405,12 @@ class LightCurveGAN(TrainedGenerator):
             times = torch.where(mask, self.encoding.time_code(draws.days), 0.0).float()
         level = self.levels.draw(self.conditions, draws.picked, draws.numbers, draws.latent[:, 0])
         condition = self._codes(draws.label, draws.numbers)
-        inputs = draws.latent, steps, eps, mask, times, level, condition
-        days, flux, flux_err = self.encoding.columns(
-            self._light_curves(self.average, *inputs), mask
-        )
+        x = self._true(self.average, draws.latent, steps, mask, times, level, condition)
+        if self.config["measurement"]:
+            days, true, seen = self.encoding.measured(x, mask, eps)
+            flux, flux_err = true if noiseless else seen
+        else:
+            days, flux, flux_err = self.encoding.columns(x, mask)
         # The network's single precision would move imposed epochs by seconds.
         return days if draws.days is None else draws.days, flux, flux_err
 

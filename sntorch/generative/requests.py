@@ -1,7 +1,6 @@
 """What a user asked a trained generator for, checked against what it knows.
 
-Letters in shapes: ``B`` objects, ``L`` steps, ``F`` bands, ``T`` tokens, ``P`` numbers of the
-condition.
+Letters in shapes: ``B`` objects, ``L`` steps, ``F`` bands, ``P`` numbers of the condition.
 """
 
 from __future__ import annotations
@@ -75,7 +74,6 @@ class Request:
         temperature: Scale of the latent noise.
         epoch_shift: Standard deviation of the shift of resampled epochs, days.
         n_steps: Length L of the padded rows.
-        n_tokens: Length T of the padded tokens.
     """
 
     n: int
@@ -90,7 +88,6 @@ class Request:
     temperature: float
     epoch_shift: float
     n_steps: int
-    n_tokens: int
 
 
 def check_request(
@@ -146,7 +143,6 @@ def check_request(
         temperature=temperature,
         epoch_shift=0.0 if given is not None or generated else epoch_shift,
         n_steps=int(every.max()),
-        n_tokens=int(every.sum(-1).max()),
     )
 
 

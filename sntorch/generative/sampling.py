@@ -10,10 +10,9 @@ from torch import Tensor
 
 from sntorch.errors import ConfigError
 from sntorch.generative.base import Cadence, Seed
-from sntorch.generative.noise import BLOCK
 
-# Objects are computed with those whose noise comes from the same stream.
-CHUNK = BLOCK
+# Groups that are drawn together, and sorted by length among each other.
+GROUPS = 4
 
 
 def check_options(n: int, lengths: Tensor | int | None, cadence: Cadence | None) -> None:
@@ -49,12 +48,24 @@ def seed_of(seed: Seed) -> int:
         ) from None
 
 
-def chunks(n: int) -> Iterator[tuple[Tensor, int]]:
-    """Indices of objects in chunks of one size, and how many of each chunk count.
+def chunks(n: int, size: int) -> Iterator[tuple[Tensor, int]]:
+    """Indices of objects in chunks of one size, and how many of each chunk are asked for.
 
-    The last chunk is filled up with its last object: a matrix product may round differently in
-    another size.
+    The last chunk goes on with objects that nobody asked for: a matrix product may round
+    differently in another size, or beside other objects.
     """
-    for start in range(0, n, CHUNK):
-        stop = min(start + CHUNK, n)
-        yield torch.arange(start, start + CHUNK).clamp(max=stop - 1), stop - start
+    for start in range(0, n, size):
+        yield torch.arange(start, start + size), min(size, n - start)
+
+
+def groups(mask: Tensor, size: int) -> Iterator[Tensor]:
+    """Indices of objects of about one length, which need little padding beside each other.
+
+    Args:
+        mask: True where there is an observation, shape (B, L, F).
+        size: Objects in a group on a CPU, whose cache should hold a layer's output; elsewhere all
+            objects are one group.
+    """
+    length, number = mask.sum(1).amax(-1), mask.sum((1, 2))
+    order = (length * (number.amax() + 1) + number).argsort(stable=True)
+    yield from order.split(size if mask.device.type == "cpu" else len(order))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -162,8 +163,8 @@ class TrainedGenerator(L.LightningModule, GenerativeModel):
         if not held_out:
             return
         seed = mix(self.config["seed"], int(self.iterations))
-        drawn = self.sample(self.config["n_validation"], seed=seed)
         real = concatenate(held_out)
+        drawn = self.sample(self.config["n_validation"], seed=seed, noiseless=real.noiseless)
         scores = {f"val/{k}": v for k, v in quick_metrics(drawn.to("cpu"), real).items()}
         self.log_dict(scores, batch_size=len(real), sync_dist=True)
 
@@ -177,9 +178,11 @@ class TrainedGenerator(L.LightningModule, GenerativeModel):
         cadence: Cadence | None = None,
         seed: Seed = None,
         temperature: float = 1.0,
+        noiseless: bool = False,
     ) -> LightCurveBatch:
         """Draw ``n`` light curves; see ``GenerativeModel.sample`` and ``sample_rows``."""
-        return self.sample_rows(n, lengths, condition, cadence, seed, temperature).to_batch()
+        asked = n, lengths, condition, cadence, seed, temperature, noiseless
+        return replace(self.sample_rows(*asked).to_batch(), noiseless=noiseless)
 
     @abstractmethod
     def sample_rows(
@@ -190,6 +193,7 @@ class TrainedGenerator(L.LightningModule, GenerativeModel):
         cadence: Cadence | None = None,
         seed: Seed = None,
         temperature: float = 1.0,
+        noiseless: bool = False,
     ) -> LightCurveRows:
         """As ``sample``, in the rows view."""
 

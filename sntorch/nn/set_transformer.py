@@ -77,7 +77,7 @@ class ModulatedLayer(nn.Module):
         self.attention = MaskedAttention(width, n_heads)
         self.perceptron = nn.Sequential(
             nn.Linear(width, EXPANSION * width),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Linear(EXPANSION * width, width),
         )
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
@@ -90,10 +90,11 @@ class ModulatedLayer(nn.Module):
         """Changed tokens, shape (B, T, D); ``vector`` (B, D)."""
         parts = self.modulation(vector)[:, None].chunk(6, dim=-1)
         scale, shift, gate, scale_after, shift_after, gate_after = parts
-        change = self.attention(self.norm(x) * (1 + scale) + shift, seen)
-        x = x + (1 + gate) * self.dropout(change)
-        change = self.perceptron(self.norm(x) * (1 + scale_after) + shift_after)
-        return x + (1 + gate_after) * self.dropout(change)
+        # One pass over the tokens each, where a product and a sum would be two.
+        change = self.attention(torch.addcmul(shift, self.norm(x), 1 + scale), seen)
+        x = torch.addcmul(x, 1 + gate, self.dropout(change))
+        change = self.perceptron(torch.addcmul(shift_after, self.norm(x), 1 + scale_after))
+        return torch.addcmul(x, 1 + gate_after, self.dropout(change))
 
 
 class SetTransformer(nn.Module):

@@ -45,7 +45,8 @@ class SimulatedSample:
     @property
     def expected(self) -> LightCurveBatch:
         """The observations without noise in the fluxes: what ``Cut.log_prob`` asks for."""
-        return replace(self.batch, flux=self.true_flux.to(self.batch.flux))
+        flux = self.true_flux.to(self.batch.flux)
+        return replace(self.batch, flux=flux, noiseless=True)
 
     def to_light_curves(self) -> LightCurves:
         """The objects one by one, with the scalar truth in ``meta`` under TRUTH_…."""

@@ -208,9 +208,19 @@ class Simulator:
         )
 
 
-def simulated_batch(simulator: Simulator, n: int, seed: int) -> LightCurveBatch:
-    """The light curves alone of ``n`` simulated objects: what a data module asks for."""
-    return simulator.simulate(n, seed).batch
+def simulated_batch(
+    simulator: Simulator, n: int, seed: int, noiseless: bool = False
+) -> LightCurveBatch:
+    """The light curves alone of ``n`` simulated objects: what a data module asks for.
+
+    Args:
+        simulator: What makes them.
+        n: Number of objects.
+        seed: Any integer.
+        noiseless: Whether fluxes are without their noise; selection has seen it.
+    """
+    sample = simulator.simulate(n, seed)
+    return sample.expected if noiseless else sample.batch
 
 
 def _sources(source: Source | Mapping[str, Source], mixture: Mixture) -> list[Source]:

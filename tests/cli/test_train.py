@@ -13,6 +13,8 @@ from lightning.pytorch.accelerators import MPSAccelerator
 from omegaconf import OmegaConf
 
 from sntorch.callbacks.figures import GeneratorFigures
+from sntorch.cli.config import compose_config
+from sntorch.cli.entry import config_dir
 from sntorch.cli.train import _accelerator, _strategy
 
 KEEPER = """
@@ -24,6 +26,18 @@ class Keeper(lightning.Callback):
         torch.save(module.state_dict(), f"rank{trainer.global_rank}.pt")
 """
 BY_HAND = "ddp_find_unused_parameters_true"
+
+
+SEEDED = sorted(p for p in (config_dir() / "model").rglob("*.yaml") if "\nseed: " in p.read_text())
+
+
+@pytest.mark.parametrize("path", SEEDED, ids=lambda path: path.stem)
+def test_a_model_has_a_seed_alone_and_that_of_the_run_in_one(path):
+    alone = OmegaConf.load(path)
+    assert alone.seed == 0
+    name = f"{path.parent.name}/{path.stem}"
+    if path.stem != "module":
+        assert compose_config("train", [f"model={name}", "seed=7"]).model.seed == 7
 
 
 def module(automatic):

@@ -53,6 +53,7 @@ class Baseline(GenerativeModel):
     fitted: dict[str, Tensor]
     detection_snr: ClassVar[float | None] = None
     follows_cadence: ClassVar[bool] = True
+    knows_true_flux: ClassVar[bool] = True
 
     def fit(self, batch: LightCurveBatch) -> Self:
         """Learn from training objects.
@@ -107,6 +108,7 @@ class Baseline(GenerativeModel):
         cadence: Cadence | None = None,
         seed: Seed = None,
         temperature: float = 1.0,
+        noiseless: bool = False,
     ) -> LightCurveBatch:
         """Draw ``n`` light curves; see ``GenerativeModel.sample``.
 
@@ -119,19 +121,32 @@ class Baseline(GenerativeModel):
             cadence: Default and "resampled": epochs of training objects.
             seed: Seed of the draws.
             temperature: Scale of what is random about a supernova; its noise stays.
+            noiseless: Whether fluxes are the true ones; a detection is one of the observed ones.
 
         Raises:
-            ConfigError: A condition, lengths or a cadence that cannot be had.
+            ConfigError: A condition, lengths, a cadence or true fluxes that cannot be had.
             DataError: Nothing of an object is ever brighter than ``detection_snr``.
         """
+        self._check_noiseless(noiseless)
         drawn = self._drawn(n, lengths, condition, cadence, seed, temperature)
-        return together(drawn, self.training)
+        return together(drawn, self.training, noiseless)
 
-    def sample_with_parents(self, n: int, **options: Any) -> tuple[LightCurveBatch, list[str]]:
+    def sample_with_parents(
+        self, n: int, noiseless: bool = False, **options: Any
+    ) -> tuple[LightCurveBatch, list[str]]:
         """Draw as ``sample`` does, and say which training object each one was made from."""
+        self._check_noiseless(noiseless)
         drawn = self._drawn(n, **options)
         names = ["" if d.source is None else self.training.object_id[d.source] for d in drawn]
-        return together(drawn, self.training), names
+        return together(drawn, self.training, noiseless), names
+
+    def _check_noiseless(self, noiseless: bool) -> None:
+        """Refuse true fluxes that nobody knows."""
+        if noiseless and not self.knows_true_flux:
+            raise ConfigError(
+                f"noiseless: {type(self).__name__} repeats observed fluxes with their noise; "
+                "gaussian_process and parametric know true ones"
+            )
 
     def _drawn(
         self,

@@ -19,6 +19,7 @@ class Bootstrap(Baseline):
     """
 
     follows_cadence: ClassVar[bool] = False
+    knows_true_flux: ClassVar[bool] = False
 
     def _draw(self, turn: Turn) -> Drawn:
         i, photometry = turn.own_light_curve(self.photometry, self.counts)

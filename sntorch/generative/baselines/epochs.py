@@ -33,7 +33,8 @@ class Epochs:
     def measure(self, flux: Tensor, law: Tensor, turn: Turn) -> Photometry:
         """Measurements of the true fluxes (T,) by a survey of error law ``law`` (F, 3)."""
         error = (self.quality * variance(law, flux, self.band)).sqrt()
-        return Photometry(self.phase, self.band, flux + error * turn.normal(len(flux)), error)
+        seen = flux + error * turn.normal(len(flux))
+        return Photometry(self.phase, self.band, seen, error, flux)
 
 
 def draw_epochs(turn: Turn, known: list[Photometry], t_ref: Tensor, law: Tensor) -> Epochs:

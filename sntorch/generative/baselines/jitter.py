@@ -17,7 +17,7 @@ from sntorch.generative.baselines.base import Baseline
 from sntorch.generative.baselines.errors import quality, variance
 from sntorch.generative.baselines.redshifts import draw_move, require_redshifts
 from sntorch.generative.baselines.settings import check_settings
-from sntorch.generative.baselines.training_set import Drawn, Photometry
+from sntorch.generative.baselines.training_set import Drawn, Photometry, observed
 from sntorch.generative.baselines.turn import Turn
 
 
@@ -49,6 +49,7 @@ class Jitter(Baseline):
     detection_snr: float | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
 
     follows_cadence: ClassVar[bool] = False
+    knows_true_flux: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_settings(self, "grey", "band", "time", "noise", "redshift_scatter", shares=("drop",))
@@ -77,4 +78,4 @@ class Jitter(Baseline):
         expected = quality(law, known.flux, known.flux_err, band) * variance(law, flux, band)
         added = (expected - inherited).clamp(min=0) + self.noise**2 * expected
         flux = flux + added.sqrt() * turn.normal(len(flux))
-        return Photometry(phase, band, flux, (inherited + added).sqrt())
+        return observed(phase, band, flux, (inherited + added).sqrt())

@@ -25,12 +25,14 @@ class Photometry:
         band: Indices of bands, shape (T,).
         flux: Fluxes, shape (T,).
         flux_err: Their errors, shape (T,).
+        true_flux: Fluxes without noise, shape (T,); NaN where nobody knows them.
     """
 
     phase: Tensor
     band: Tensor
     flux: Tensor
     flux_err: Tensor
+    true_flux: Tensor
 
     def __len__(self) -> int:
         return len(self.phase)
@@ -90,17 +92,30 @@ def _check_classes(batch: LightCurveBatch) -> None:
             )
 
 
+def observed(phase: Tensor, band: Tensor, flux: Tensor, flux_err: Tensor) -> Photometry:
+    """Measurements whose true fluxes nobody knows; arguments as of ``Photometry``."""
+    return Photometry(phase, band, flux, flux_err, torch.full_like(flux, torch.nan))
+
+
 def photometry_of(batch: LightCurveBatch) -> list[Photometry]:
     """The objects of a batch one by one."""
     phase = batch.phase
     return [
-        Photometry(phase[i, m], batch.band[i, m], batch.flux[i, m], batch.flux_err[i, m])
+        observed(phase[i, m], batch.band[i, m], batch.flux[i, m], batch.flux_err[i, m])
         for i, m in enumerate(batch.mask)
     ]
 
 
-def together(drawn: Sequence[Drawn], training: LightCurveBatch) -> LightCurveBatch:
-    """A batch of generated objects in the bands and classes of the training set."""
+def together(
+    drawn: Sequence[Drawn], training: LightCurveBatch, noiseless: bool
+) -> LightCurveBatch:
+    """A batch of generated objects in the bands and classes of the training set.
+
+    Args:
+        drawn: The objects.
+        training: The training set.
+        noiseless: Whether fluxes are the true ones.
+    """
     ordered = [d.photometry.at(_order(d.photometry)) for d in drawn]
     column = {
         name: pad_sequence([getattr(p, name) for p in ordered], True, 1.0 * (name == "flux_err"))
@@ -114,7 +129,7 @@ def together(drawn: Sequence[Drawn], training: LightCurveBatch) -> LightCurveBat
     return replace(
         training,
         time=torch.where(mask, column["phase"] + t_ref[:, None], 0.0),
-        flux=column["flux"],
+        flux=column["true_flux" if noiseless else "flux"],
         flux_err=column["flux_err"],
         band=column["band"],
         mask=mask,
@@ -126,6 +141,7 @@ def together(drawn: Sequence[Drawn], training: LightCurveBatch) -> LightCurveBat
         label=torch.tensor([d.label for d in drawn], dtype=torch.int64),
         host=torch.where(known[:, None], training.host[source], torch.nan),
         object_id=[f"gen_{i:06d}" for i in range(len(drawn))],
+        noiseless=noiseless,
     )
 
 

@@ -145,9 +145,26 @@ class RowEncoding(nn.Module, ABC):
         Raises:
             ConfigError: This encoding cannot.
         """
-        raise ConfigError(
-            f"{type(self).__name__} has no measurement layer: set measurement to false"
-        )
+        raise _without_measurement(self)
+
+    def measured(
+        self, x: Tensor, mask: Tensor, noise: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """The light curves that ``measure`` and ``columns`` give, and those without noise.
+
+        Args:
+            x: Encoded rows whose values are noiseless, shape (B, L, 3F).
+            mask: Observations, shape (B, L, F).
+            noise: Standard normal numbers, shape (B, L, F).
+
+        Returns:
+            Phases in days; the true flux and the standard deviation of its measurement; the
+            measured flux and the error that goes with it. Each has shape (B, L, F).
+
+        Raises:
+            ConfigError: This encoding cannot.
+        """
+        raise _without_measurement(self)
 
     @abstractmethod
     def _fit(self, rows: LightCurveRows) -> None: ...
@@ -167,6 +184,11 @@ class RowEncoding(nn.Module, ABC):
     def extra_repr(self) -> str:
         """Show the bands."""
         return f"bands={','.join(self.bands)}, zeropoint={self.zeropoint}"
+
+
+def _without_measurement(encoding: RowEncoding) -> ConfigError:
+    name = type(encoding).__name__
+    return ConfigError(f"{name} has no measurement layer: set measurement to false")
 
 
 def usable_objects(batch: LightCurveBatch) -> LightCurveBatch:

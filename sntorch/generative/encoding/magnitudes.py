@@ -97,6 +97,21 @@ class MagnitudeEncoding(RowEncoding):
         observed = asinh_magnitude(flux + spread * noise, softening, self.zeropoint)
         return torch.cat([time, (observed - mean) / scale, error], dim=-1)
 
+    def measured(
+        self, x: Tensor, mask: Tensor, noise: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """Phases; true fluxes and the spread of measurements; measured fluxes and errors.
+
+        An error is that usual at the measured brightness, as in the training set, so it differs a
+        little from the spread of measurements.
+        """
+        days, true, spread = self.columns(x, mask)
+        flux = true + spread * noise
+        magnitude = asinh_magnitude(flux, self.softening, self.zeropoint)
+        error = x[..., 2 * self.n_bands :].clamp(-LARGEST_CODE, LARGEST_CODE)
+        usual = self.error_line[0] + self.error_line[1] * magnitude
+        return days, (true, spread), (flux, (usual + error * self.error_scale).exp())
+
     def _fit(self, rows: LightCurveRows) -> None:
         days, mask = phase_of(rows), rows.mask
         moments(days[:, :1], mask[:, :1], out=self.first)
