@@ -85,7 +85,7 @@ def rows(quick: bool) -> Iterable[Row]:
     yield speed("benchmark B2", n_surveys * N_SUPERNOVAE, time.process_time() - begun, prepared)
     for scheme in ("conditional", "ignored"):
         yield score_row(survey, data, scheme)
-    yield bias_row(survey, data.take(torch.arange(min(n_surveys, 200))))
+    yield bias_row(survey, data.take(torch.arange(min(n_surveys, 40))))
     yield sampled(survey, 4 if quick else 20)
 
 
