@@ -4,7 +4,7 @@ The benchmark B1 of ``sntorch.sbi.summary``. Two rounds of training for one obse
 one on the whole prior, the second in the box that the first one's own posterior of the observation
 gives. Then fresh surveys are drawn from that box, and each one's posterior is compared with its
 exact one in the same box: by own draws of both, which has the noise of two finite samples (the
-reference: the exact posterior drawn twice), and by weighting the exact one's draws, so that the
+reference: the exact posterior drawn twice), and by resampling the exact one's draws, so that the
 noise cancels. Kullback-Leibler divergences are those of normal distributions with the moments of
 the draws in unconstrained coordinates. Times are CPU seconds on one thread.
 """
@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -36,6 +35,7 @@ from sntorch.sbi import (
     simulate,
     truncated_rounds,
 )
+from sntorch.sbi.diagnostics import Calibration, PosteriorComparison, calibrate, compare
 from sntorch.sbi.truncation import Round
 
 N, BATCH, N_DRAWS = 100, 128, 1_000
@@ -48,47 +48,6 @@ LIMIT_SECONDS, LIMIT_SAMPLING = 900.0, 120.0
 LIMIT_BIAS, LIMIT_RATIO, LIMIT_KL = 0.2, (0.95, 1.08), 0.2
 COVERAGE = {68: 0.04, 95: 0.02}
 EMBEDDING = {"_target_": "sntorch.sbi.embeddings.DeepSet"}
-
-
-@dataclass(frozen=True, eq=False)
-class Moments:
-    """Of B posteriors.
-
-    Attributes:
-        mean, sd: Of the parameters, shape (B, D).
-        centre: Mean of the unconstrained variables, shape (B, D).
-        covariance: Of the unconstrained variables, shape (B, D, D).
-    """
-
-    mean: Tensor
-    sd: Tensor
-    centre: Tensor
-    covariance: Tensor
-
-    @classmethod
-    def of(cls, draws: Tensor, box: BoxPrior, weight: Tensor | None = None) -> Moments:
-        """Moments of draws, shape (B, S, D), with weights (B, S)."""
-        if weight is None:
-            weight = torch.full(draws.shape[:2], 1 / draws.shape[1], dtype=draws.dtype)
-        mean, covariance = weighted(draws, weight)
-        sd = covariance.diagonal(dim1=1, dim2=2).sqrt()
-        return cls(mean, sd, *weighted(box.unconstrain(draws), weight))
-
-
-def weighted(draws: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (B, D) and covariance (B, D, D)."""
-    mean = (draws * weight[..., None]).sum(1)
-    off = draws - mean[:, None]
-    return mean, (off * weight[..., None]).mT @ off
-
-
-def divergence(p: Moments, q: Moments) -> Tensor:
-    """KL(p || q) of normal distributions, nats, shape (B,)."""
-    own, other = torch.linalg.cholesky(p.covariance), torch.linalg.cholesky(q.covariance)
-    ratio = torch.linalg.solve_triangular(other, own, upper=False)
-    off = torch.linalg.solve_triangular(other, (q.centre - p.centre)[..., None], upper=False)
-    size = (ratio**2).sum((1, 2)) + (off**2).sum((1, 2)) - p.centre.shape[1]
-    return size / 2 - ratio.diagonal(dim1=1, dim2=2).log().sum(1)
 
 
 def rows(quick: bool) -> Iterable[Row]:
@@ -140,21 +99,21 @@ def tested(module: Any, box: BoxPrior, n_surveys: int) -> Iterable[Row]:
     begun = time.process_time()
     draws = sample(module.posterior(data), N_DRAWS).theta
     seconds = time.process_time() - begun
-    yield sampling_row(draws, theta, seconds)
-    yield coverage_row(draws, theta)
+    found = calibrate(draws, theta, box)
+    yield sampling_row(found, seconds)
+    yield coverage_row(found)
     likelihood = SummaryLikelihood(SURVEY, data)
     exact = sample(BoxPosterior(likelihood, box), N_DRAWS).theta
     again = sample(BoxPosterior(likelihood, box), N_DRAWS, EnsembleSettings(seed=1)).theta
-    truth = Moments.of(exact, box)
-    floor = verdict(truth, Moments.of(again, box))
-    yield compared_row("own draws", truth, Moments.of(draws, box), floor)
-    weight = weights(module, likelihood, data, exact)
-    yield compared_row("weighted draws", truth, Moments.of(exact, box, weight), "0; 1; 0")
+    floor = verdict(compare(again, exact, box))
+    yield compared_row("own draws", compare(draws, exact, box), floor)
+    shared = resampled(exact, weights(module, likelihood, data, exact))
+    yield compared_row("exact draws resampled", compare(shared, exact, box), "0; 1; 0")
 
 
 @torch.no_grad()
 def weights(module: Any, likelihood: SummaryLikelihood, data: Any, draws: Tensor) -> Tensor:
-    """Of exact draws, for moments of the estimated posteriors, shape (B, S)."""
+    """Of exact draws, for the estimated posteriors, shape (B, S)."""
     parts = []
     for index in torch.arange(len(draws)).split(AT_ONCE):
         learnt = module.likelihood(data.take(index))(draws[index])
@@ -162,69 +121,61 @@ def weights(module: Any, likelihood: SummaryLikelihood, data: Any, draws: Tensor
     return torch.cat(parts)
 
 
-def sampling_row(draws: Tensor, theta: Tensor, seconds: float) -> Row:
+def resampled(draws: Tensor, weight: Tensor) -> Tensor:
+    """Draws (B, S, D) repeated in proportion to their weights (B, S), at even steps."""
+    n = draws.shape[1]
+    place = ((torch.arange(n) + 0.5) / n).to(weight).expand(len(draws), n).contiguous()
+    index = torch.searchsorted(weight.cumsum(1), place).clamp(max=n - 1)
+    return draws.gather(1, index[..., None].expand_as(draws))
+
+
+def sampling_row(found: Calibration, seconds: float) -> Row:
     """Time of drawing, and TARP."""
-    n_surveys = len(theta)
+    n_surveys = len(found.ranks)
     limit = LIMIT_SAMPLING * n_surveys / SURVEYS
     return Row(
         "sbi",
         f"A: {n_surveys:,} posteriors of {N_DRAWS:,} draws by the batched sampler",
         f"< {LIMIT_SAMPLING:.0f} s for {SURVEYS:,}",
-        f"{seconds:.0f} s; TARP: largest |ECP - α| {tarp(draws, theta):.3f}",
+        f"{seconds:.0f} s; TARP: largest |ECP - α| {found.tarp_deviation:.3f}",
         reference=f"{1.36 / n_surveys**0.5:.3f} (KS, 5 %)",
         met="yes" if seconds < limit else "no",
     )
 
 
-def coverage_row(draws: Tensor, theta: Tensor) -> Row:
+def coverage_row(found: Calibration) -> Row:
     """How often central intervals hold the truth."""
-    rank = (draws < theta[:, None]).double().mean(1)
-    found, fine = [], True
+    told, fine = [], True
     for percent, limit in COVERAGE.items():
-        inside = (2 * (rank - 0.5).abs() < percent / 100).double().mean(0)
-        found.append(f"{percent} %: {numbers(100 * inside, 1)}")
+        inside = torch.tensor([e.value for e in found.coverage(percent / 100)])
+        told.append(f"{percent} %: {numbers(100 * inside, 1)}")
         fine &= bool(((inside - percent / 100).abs() < limit).all())
     return Row(
         "sbi",
-        f"A: intervals of {len(theta):,} surveys drawn inside the box hold the truth",
+        f"A: intervals of {len(found.ranks):,} surveys drawn inside the box hold the truth",
         "68 % within 4, 95 % within 2",
-        "; ".join(found),
+        "; ".join(told),
         met="yes" if fine else "no",
     )
 
 
-def tarp(draws: Tensor, theta: Tensor) -> float:
-    """Largest distance of expected coverage and credibility (Lemos et al. 2023, 2302.03026)."""
-    low, high = theta.amin(0), theta.amax(0)
-    generator = torch.Generator().manual_seed(TEST)
-    reference = low + (high - low) * torch.rand(theta.shape, generator=generator).double()
-
-    def distance(point: Tensor) -> Tensor:
-        return ((point - reference[:, None]) / (high - low)).norm(dim=-1)
-
-    credibility = (distance(draws) < distance(theta[:, None])).double().mean(1).sort().values
-    expected = torch.arange(1, len(theta) + 1, dtype=torch.float64) / len(theta)
-    return float((credibility - expected).abs().max())
-
-
-def verdict(p: Moments, q: Moments) -> str:
+def verdict(found: PosteriorComparison) -> str:
     """Mean size of the bias over σ, σ ratio, and median divergence."""
-    bias = ((q.mean - p.mean) / p.sd).abs().mean(0)
-    ratio = (q.sd / p.sd).mean(0)
-    return f"{numbers(bias, 3)}; {numbers(ratio, 3)}; {float(divergence(p, q).median()):.3f}"
+    bias, width = found.bias.abs().mean(0), found.width.mean(0)
+    return f"{numbers(bias, 3)}; {numbers(width, 3)}; {float(found.divergence.median()):.3f}"
 
 
-def compared_row(how: str, p: Moments, q: Moments, floor: str) -> Row:
+def compared_row(how: str, found: PosteriorComparison, floor: str) -> Row:
     """A row of bias, width and divergence."""
-    bias, ratio = ((q.mean - p.mean) / p.sd).abs().mean(0), (q.sd / p.sd).mean(0)
-    fine = float(bias.max()) < LIMIT_BIAS and float(divergence(p, q).median()) < LIMIT_KL
-    fine &= LIMIT_RATIO[0] < float(ratio.min()) and float(ratio.max()) < LIMIT_RATIO[1]
+    bias, width = found.bias.abs().mean(0), found.width.mean(0)
+    fine = float(bias.max()) < LIMIT_BIAS and float(found.divergence.median()) < LIMIT_KL
+    fine &= LIMIT_RATIO[0] < float(width.min()) and float(width.max()) < LIMIT_RATIO[1]
     return Row(
         "sbi",
-        f"A: {len(p.mean):,} surveys, {how}: mean abs bias / σ of {' '.join(PARAMETERS)}; "
+        f"A: {len(found.bias):,} surveys, {how}: mean abs bias / σ of {' '.join(PARAMETERS)}; "
         "σ ratio; median KL",
         f"< {LIMIT_BIAS}; {LIMIT_RATIO[0]}-{LIMIT_RATIO[1]}; < {LIMIT_KL}",
-        verdict(p, q),
+        verdict(found),
         reference=floor,
         met="yes" if fine else "no",
     )
