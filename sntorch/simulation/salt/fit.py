@@ -235,8 +235,9 @@ class _Chunk:
             enough = chosen.sum(1) >= self.options.min_observations
             changed = (chosen != used).any(1)
             # Two choices that lead to each other: the one that the last fit would end with.
-            endless = (chosen == previous).all(1) & ((self.options.max_fits - n_fits) % 2 == 0)
-            again = go & ((changed & ~endless) | self._moved(found, at, before, len(go)))
+            endless = changed & (chosen == previous).all(1)
+            endless &= (self.options.max_fits - n_fits) % 2 == 0
+            again = go & ~endless & (changed | self._moved(found, at, before, len(go)))
         self._write(result, found, objective, used, enough, n_fits, slopes)
 
     def _first(self) -> tuple[Minimum, ChiSquare]:
