@@ -11,8 +11,9 @@ sum over k can be made at the nodes in phase (``kernel``), once. With the band's
     10^{-0.4 c CL_k} = 10^{-0.4 c C̄} Σ_n (-0.4 ln 10 · (CL_k - C̄))^n / n! · c^n,
 
 a series that ends where the next term, averaged over the band, is below ``SERIES`` at |c| =
-``COLOR_MAX``. Deviation from sncosmo: it interpolates linearly in phase too where a wavelength
-lies in the first or last interval of the model's grid; here in wavelength only.
+``COLOR_MAX``. Deviations from sncosmo: CL is taken at the nodes of the surface, not between them;
+and where a wavelength lies in the first or last interval of the model's grid, sncosmo interpolates
+linearly in phase too, here it is linear in wavelength only.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from sntorch.physics.salt.surfaces import Grid, SALTSurfaces
 
 SPACING = 5.0
 COLOR_MAX = 1.5
-SERIES = 1e-8
+SERIES = 1e-6
 
 
 @dataclass
@@ -77,28 +78,31 @@ def band_integrals(
         redshift: shape (B,).
         mwebv: Milky-Way E(B-V), mag, shape (B,), with R_V = 3.1.
     """
-    grids = [midpoints(get_bandpass(name), redshift) for name in bands]
     stretch = (1 + redshift)[:, None]
-    laws = [surfaces.color_law(g.wave / stretch) for g in grids]
-    means = [(law * g.photons).sum(-1) for law, g in zip(laws, grids, strict=True)]
-    away = [-LN * (law - mean[:, None]) for law, mean in zip(laws, means, strict=True)]
-    n_terms = max(_terms(x, g.photons) for x, g in zip(away, grids, strict=True))
-    units = flux_units(bands, redshift)
     stack = Stack([surfaces.m0, surfaces.m1])
-    series = []
-    for grid, x, unit in zip(grids, away, units, strict=True):
+    weights, away, means = [], [], []
+    for name, unit in zip(bands, flux_units(bands, redshift), strict=True):
+        grid = midpoints(get_bandpass(name), redshift)
         dust = MILKY_WAY_RV * fitzpatrick99(grid.wave, MILKY_WAY_RV) * mwebv[:, None]
-        weight = grid.photons * torch.exp(-LN * dust) * unit / stretch
-        powers = [weight]
+        photons = grid.photons * torch.exp(-LN * dust) * unit / stretch
+        weights.append(stack.node_weights(grid.wave / stretch, photons))
+        law = surfaces.color_law(weights[-1].wave)
+        shares = weights[-1].inner / weights[-1].inner.sum(-1, keepdim=True)
+        means.append((shares * law).sum(-1))
+        away.append((-LN * (law - means[-1][:, None]), shares.abs()))
+    n_terms = max(_terms(*pair) for pair in away)
+    series = []
+    for weight, (x, _) in zip(weights, away, strict=True):
+        powers = [torch.ones_like(x)]
         for n in range(1, n_terms):
             powers.append(powers[-1] * x / n)
-        series.append(stack.integrate(grid.wave / stretch, torch.stack(powers, -1)))
+        series.append(stack.sum(weight, torch.stack(powers, 1)))
     return BandIntegrals(torch.stack(series, 2), torch.stack(means, -1))
 
 
-def _terms(exponent: Tensor, photons: Tensor) -> int:
-    """Terms that the series of exp(c · exponent) needs, photons counting as weights."""
-    term = photons.expand_as(exponent)
+def _terms(exponent: Tensor, share: Tensor) -> int:
+    """Terms that the series of exp(c · exponent) needs, averaged with weights ``share``."""
+    term = share
     largest, n = COLOR_MAX * exponent.abs(), 0
     while term.sum(-1).max() > SERIES:
         n += 1
@@ -122,8 +126,25 @@ def rest_blue_magnitude(surfaces: SALTSurfaces) -> float:
     zero = torch.zeros(1, dtype=surfaces.m0.value.dtype, device=surfaces.m0.value.device)
     nodes = band_integrals(surfaces, ["bessellb"], zero, zero).series[0, 0, 0, 0]
     base, weights = phase_taps(locate(surfaces.m0.phase, zero), 0)
-    flux = (nodes[int(base) : int(base) + TAPS] * weights[0, 0]).sum()
+    flux = (nodes[int(base) : int(base) + TAPS] * weights[0, :, 0]).sum()
     return FLUXCAL_ZEROPOINT - 2.5 * float(flux.log10())
+
+
+@dataclass
+class NodeWeights:
+    """Weights of a surface's values at its J nodes in wavelength that a band sees.
+
+    Attributes:
+        first: Index of the first of these nodes.
+        wave: Rest-frame Å, shape (J,).
+        inner: Where the interpolation in phase is cubic, shape (B, J).
+        edge: Where it is linear, shape (B, J).
+    """
+
+    first: int
+    wave: Tensor
+    inner: Tensor
+    edge: Tensor
 
 
 class Stack:
@@ -136,41 +157,40 @@ class Stack:
     def __init__(self, grids: Sequence[Grid]) -> None:
         self.wave = grids[0].wave
         values = torch.stack([g.value for g in grids])
-        self.n_phase = values.shape[1]
-        # Wavelength first: (L, S P) and, of the rows that edge intervals need, (L, S 4).
-        self.inner = values.permute(2, 0, 1)
-        self.edges = values[:, list(EDGES)].permute(2, 0, 1)
+        # Wavelength first: (L, S, P) and, of the rows that edge intervals need, (L, S, 4).
+        self.inner = values.permute(2, 0, 1).contiguous()
+        self.edges = self.inner[..., list(EDGES)].contiguous()
 
-    def integrate(self, wave: Tensor, weights: Tensor) -> Tensor:
-        """Σ_k weights_k · surface(node, λ_k) at the nodes in phase.
+    def node_weights(self, wave: Tensor, weights: Tensor) -> NodeWeights:
+        """From weights (B, K) at rest-frame wavelengths (B, K), Å, to weights at the nodes."""
+        place = locate(self.wave, wave)
+        low = max(int(place.cell.min()) - 1, 0)
+        high = min(int(place.cell.max()) + 3, len(self.wave))
+        sums = []
+        for base, share in (cubic_taps(place), linear_taps(place)):
+            nodes = weights.new_zeros(len(wave), high - low)
+            for j in range(share.shape[-2]):
+                nodes.scatter_add_(1, base - low + j, weights * share[:, j])
+            sums.append(nodes)
+        return NodeWeights(low, self.wave[low:high], *sums)
+
+    def sum(self, weights: NodeWeights, factors: Tensor) -> Tensor:
+        """Σ_j weights_j · factors_j · surface(node in phase, λ_j).
 
         Args:
-            wave: Rest-frame Å, shape (B, K).
-            weights: N sets of them, shape (B, K, N).
+            weights: Of B objects.
+            factors: N sets of them, shape (B, N, J).
 
         Returns:
             shape (B, N, S, P + 4); the first and last two nodes are the edges'.
         """
-        place = locate(self.wave, wave)
-        low = max(int(place.cell.min()) - 1, 0)
-        high = min(int(place.cell.max()) + 3, len(self.wave))
-        inner = self._sums(cubic_taps(place), weights, self.inner, low, high)
-        edges = self._sums(linear_taps(place), weights, self.edges, low, high)
+        last = weights.first + len(weights.wave)
+        values = zip((weights.inner, weights.edge), (self.inner, self.edges), strict=True)
+        inner, edges = (
+            ((w[:, None] * factors).flatten(0, 1) @ v[weights.first : last].flatten(1)).view(
+                *factors.shape[:2], *v.shape[1:]
+            )
+            for w, v in values
+        )
         half = PADDING // 2
         return torch.cat([edges[..., :half], inner, edges[..., half:]], -1)
-
-    @staticmethod
-    def _sums(
-        taps: tuple[Tensor, Tensor], weights: Tensor, values: Tensor, low: int, high: int
-    ) -> Tensor:
-        base, share = taps
-        n, _, n_sets = weights.shape
-        width = high - low
-        rows = torch.arange(n, device=base.device)[:, None] * width + (base - low)
-        nodes = weights.new_zeros(n * width, n_sets)
-        for j in range(share.shape[-1]):
-            part = weights * share[..., j, None]
-            nodes.index_add_(0, (rows + j).flatten(), part.flatten(0, 1))
-        nodes = nodes.view(n, width, n_sets).transpose(1, 2)
-        flat = nodes.reshape(n * n_sets, width) @ values[low:high].flatten(1)
-        return flat.view(n, n_sets, *values.shape[1:])

@@ -96,11 +96,11 @@ class SALTErrors:
         """Tables (B, F, S, P + 4) at each observation, shape (B, S, T)."""
         base, weights = phase_taps(locate(nodes, phase), 0)
         n_tables, n_nodes = table.shape[2:]
-        start = (self.seen.band * n_tables * n_nodes + base)[..., None]
-        start = start + torch.arange(TAPS, device=phase.device)
+        start = (self.seen.band * n_tables * n_nodes + base)[:, None]
+        start = start + torch.arange(TAPS, device=phase.device)[:, None]
         index = torch.stack([start + s * n_nodes for s in range(n_tables)], 1)
         picked = table.flatten(1).gather(1, index.flatten(1)).view(index.shape)
-        return (picked * weights[:, None, :, 0]).sum(-1)
+        return (picked * weights).sum(-2)
 
 
 def mean_wavelength(bandpass: Bandpass) -> float:
@@ -133,11 +133,13 @@ def _averages(surfaces: SALTSurfaces, bandpass: Bandpass, redshift: Tensor) -> T
     inside = (step < count) & (wave < high)
     photons = wave * interpolate(grid, through, wave * stretch) * inside
     weights = photons / photons.sum(-1, keepdim=True)
-    return Stack([surfaces.m0, surfaces.m1]).integrate(wave, weights[..., None])[:, 0]
+    stack = Stack([surfaces.m0, surfaces.m1])
+    at = stack.node_weights(wave, weights)
+    return stack.sum(at, torch.ones_like(at.inner)[:, None])[:, 0]
 
 
 def _nodes(grids: Sequence[Grid], mean: Sequence[Tensor]) -> Tensor:
     """Surfaces at one wavelength a band, at their nodes in phase: shape (B, F, S, P + 4)."""
     stack = Stack(grids)
-    at = [stack.integrate(w[:, None], torch.ones_like(w)[:, None, None])[:, 0] for w in mean]
-    return torch.stack(at, 1)
+    at = [stack.node_weights(w[:, None], torch.ones_like(w)[:, None]) for w in mean]
+    return torch.stack([stack.sum(w, torch.ones_like(w.inner)[:, None])[:, 0] for w in at], 1)

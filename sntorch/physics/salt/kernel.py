@@ -54,29 +54,29 @@ def locate(nodes: Tensor, points: Tensor) -> Place:
 
 
 def cubic_taps(place: Place) -> tuple[Tensor, Tensor]:
-    """First node and weights of the four that count, for wavelengths: shapes (...), (..., 4).
+    """First node and weights of the four that count: shapes (..., K) and (..., 4, K).
 
     In an edge interval the weights are linear.
     """
     base = (place.cell - 1).clamp(0, place.last - 1)
-    return base, _weights(place, 0).squeeze(-2)
+    return base, _weights(place, 0).squeeze(-3)
 
 
 def linear_taps(place: Place) -> tuple[Tensor, Tensor]:
-    """First node and weights of the two that count: shapes (...), (..., 2)."""
-    f, inside = place.fraction, place.inside[..., None]
-    return place.cell, torch.stack([1 - f, f], -1) * inside
+    """First node and weights of the two that count: shapes (..., K) and (..., 2, K)."""
+    f, inside = place.fraction, place.inside[..., None, :]
+    return place.cell, torch.stack([1 - f, f], -2) * inside
 
 
 def phase_taps(place: Place, order: int) -> tuple[Tensor, Tensor]:
-    """First node and weights among the rows of ``with_edges``, and derivatives of the weights.
+    """First node and weights among the rows with those of the edges, and their derivatives.
 
     Args:
-        place: Of the phases, shape (...).
+        place: Of the phases, shape (..., T).
         order: Highest derivative in phase: 0, 1 or 2.
 
     Returns:
-        Index of the first node, shape (...), and weights, shape (..., order + 1, 4).
+        Index of the first node, shape (..., T), and weights, shape (..., order + 1, 4, T).
     """
     inner = place.cell - 1 + len(EDGES) // 2
     base = torch.where(place.cell == 0, 0, torch.where(place.cell == place.last, inner + 1, inner))
@@ -84,26 +84,29 @@ def phase_taps(place: Place, order: int) -> tuple[Tensor, Tensor]:
 
 
 def _weights(place: Place, order: int) -> Tensor:
-    """Weights and their derivatives up to ``order``, shape (..., order + 1, 4)."""
+    """Weights and their derivatives up to ``order``, shape (..., order + 1, 4, T)."""
     f = place.fraction
     square = f * f
-    powers = torch.stack([torch.ones_like(f), f, square, square * f], -1)
-    value = powers @ _derivatives(CUBIC, order).to(f)
-    for edge, table in ((place.cell == 0, FIRST), (place.cell == place.last, LAST)):
+    powers = torch.stack([torch.ones_like(f), f, square, square * f], -2)
+    value = _derivatives(CUBIC, order).to(f) @ powers
+    for cell, table in ((0, FIRST), (place.last, LAST)):
+        edge = place.inside & (place.cell == cell)
         if edge.any():
-            value[edge] = powers[edge] @ _derivatives(table, order).to(f)
-    value = value.view(*f.shape, order + 1, TAPS)
+            value = torch.where(
+                edge[..., None, :], _derivatives(table, order).to(f) @ powers, value
+            )
+    value = value.unflatten(-2, (order + 1, TAPS))
     scale = [torch.where(place.inside, place.step**-k, 0.0) for k in range(order + 1)]
-    return value * torch.stack(scale, -1)[..., None]
+    return value * torch.stack(scale, -2)[..., None, :]
 
 
 @cache
 def _derivatives(table: tuple[tuple[float, ...], ...], order: int) -> Tensor:
-    """From powers of f to weights and their derivatives, shape (4, (order + 1) · 4)."""
+    """From powers of f to weights and their derivatives, shape ((order + 1) · 4, 4)."""
     rows = torch.tensor(table, dtype=torch.float64)
-    columns = []
+    blocks = []
     for _ in range(order + 1):
-        columns.append(rows.T)
+        blocks.append(rows)
         # d/df of Σ a_k f^k.
         rows = torch.nn.functional.pad((rows * torch.arange(TAPS))[:, 1:], (0, 1))
-    return torch.cat(columns, 1)
+    return torch.cat(blocks)

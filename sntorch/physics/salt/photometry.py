@@ -19,6 +19,7 @@ from sntorch.physics.salt.kernel import TAPS, locate, phase_taps
 
 PARAMETERS = ("t0", "x0", "x1", "c")
 T0, X0, X1, C = range(4)
+PAIRS = ((T0, T0), (T0, X0), (T0, X1), (T0, C), (X0, X1), (X0, C), (X1, C), (C, C))
 
 
 @dataclass
@@ -44,12 +45,12 @@ class Observations:
 
 @dataclass
 class Photometry:
-    """Fluxes with derivatives; rows and columns of parameters are t0, x0, x1, c.
+    """Fluxes with derivatives.
 
     Attributes:
         flux: FLUXCAL, shape (B, T).
-        jacobian: shape (B, T, 4).
-        second: shape (B, T, 4, 4).
+        jacobian: With respect to t0, x0, x1, c, shape (B, 4, T).
+        second: With respect to ``PAIRS`` of them (the others are zero), shape (B, 8, T).
     """
 
     flux: Tensor
@@ -85,9 +86,9 @@ class SALTPhotometry:
             shape (B, 2, G, T), FLUXCAL for x0 = 1.
         """
         time = self.seen.time[:, None] - t0[..., None]
-        grid = self._at(time, c, 0, 0)[:, 0, :, 0]
+        (grid,) = self._at(time, c, 0, 0)
         color = self.integrals.color.gather(1, self.seen.band)
-        return grid * torch.exp(-LN * c[:, None] * color)[:, None, None]
+        return grid[:, :, :, 0] * torch.exp(-LN * c[:, None] * color)[:, None, None]
 
     def fluxes(self, theta: Tensor) -> Tensor:
         """Fluxes alone for t0, x0, x1, c (B, 4): shape (B, T)."""
@@ -99,57 +100,57 @@ class SALTPhotometry:
         """Fluxes and derivatives for t0, x0, x1, c: shape (B, 4)."""
         t0, x0, x1, c = theta.unbind(-1)
         time = (self.seen.time - t0[:, None])[:, None]
-        s = self._at(time, c, 2, 2).squeeze(4)
-        color = -LN * self.integrals.color.gather(1, self.seen.band)[:, None, None]
-        factor = torch.exp(c[:, None, None, None] * color)
-        # (B, 2, phase derivative, T) of a = e^{c k} S and its derivatives in c.
-        a = factor * s[:, 0]
-        a_c = factor * (s[:, 1] + color * s[:, 0])
-        a_cc = factor * (s[:, 2] + 2 * color * s[:, 1] + color**2 * s[:, 0])
+        color = -LN * self.integrals.color.gather(1, self.seen.band)
+        factor = torch.exp(c[:, None] * color)[:, None, None]
+        color = color[:, None, None]
+        # (B, 2, derivatives in time, T) of S, where a = e^{c k} S, and its derivatives in c.
+        s, s_c, s_cc = (v.squeeze(2) for v in self._at(time, c, 2, 2))
+        a = factor * s
+        a_c = factor * (s_c + color * s[:, :, :2])
+        a_cc = factor * (s_cc + 2 * color * s_c[:, :, :1] + color**2 * s[:, :, :1])
         one = x1[:, None, None]
-        total, total_c, total_cc = (v[:, 0] + one * v[:, 1] for v in (a, a_c, a_cc))
-        scale = x0[:, None]
-        flux = scale * total[:, 0]
-        first = (scale * total[:, 1], total[:, 0], scale * a[:, 1, 0], scale * total_c[:, 0])
-        second = flux.new_zeros(*flux.shape, 4, 4)
-        for (i, j), value in {
-            (T0, T0): scale * total[:, 2],
-            (T0, X0): total[:, 1],
-            (T0, X1): scale * a[:, 1, 1],
-            (T0, C): scale * total_c[:, 1],
-            (X0, X1): a[:, 1, 0],
-            (X0, C): total_c[:, 0],
-            (X1, C): scale * a_c[:, 1, 0],
-            (C, C): scale * total_cc[:, 0],
-        }.items():
-            second[..., i, j] = second[..., j, i] = value
-        return Photometry(flux, torch.stack(first, -1), second)
+        (f, f_t, f_tt), (f_c, f_tc), (f_cc,) = (
+            (v[:, 0] + one * v[:, 1]).unbind(1) for v in (a, a_c, a_cc)
+        )
+        m1, m1_t, m1_c = a[:, 1, 0], a[:, 1, 1], a_c[:, 1, 0]
+        x0 = x0[:, None]
+        return Photometry(
+            x0 * f,
+            torch.stack([x0 * f_t, f, x0 * m1, x0 * f_c], 1),
+            torch.stack([x0 * f_tt, f_t, x0 * m1_t, x0 * f_tc, m1, f_c, x0 * m1_c, x0 * f_cc], 1),
+        )
 
-    def _at(self, time: Tensor, c: Tensor, order: int, color_order: int) -> Tensor:
-        """The series and its derivatives in c and t0, but for the mean colour.
+    def _at(self, time: Tensor, c: Tensor, order: int, color_order: int) -> list[Tensor]:
+        """The series, but for the mean colour, and its derivatives in c and t0.
 
         Args:
             time: Days since t0, observer frame, shape (B, G, T).
             c: shape (B,).
-            order, color_order: Highest derivatives.
+            order, color_order: Highest derivatives in t0, and in c.
 
         Returns:
-            shape (B, color_order + 1, 2, order + 1, G, T).
+            For each derivative j in c: shape (B, 2, G, order + 1 - j, T).
         """
         stretch = (1 + self.seen.redshift)[:, None, None]
         base, weights = phase_taps(locate(self.phase, time / stretch), order)
         # d/dt0 = -1/(1+z) d/dphase.
-        chain = torch.stack([(-1 / stretch[..., 0]) ** k for k in range(order + 1)], -1)
-        weights = weights * chain[:, :, None, :, None]
+        chain = torch.cat([(-1 / stretch) ** k for k in range(order + 1)], 1)
+        weights = weights * chain[:, None, :, None]
         n, n_terms, *_, n_nodes = self.integrals.series.shape
         powers = _powers(c, n_terms, color_order)
         series = (powers @ self.integrals.series.flatten(2)).view(n, color_order + 1, -1)
-        band = self.seen.band[:, None].expand_as(base)
-        start = (band * 2 * n_nodes + base)[..., None] + torch.arange(TAPS, device=c.device)
-        index = torch.stack([start, start + n_nodes], 1).flatten(1)
-        nodes = series.gather(2, index[:, None].expand(-1, color_order + 1, -1))
-        nodes = nodes.view(n, color_order + 1, 2, 1, *start.shape[1:])
-        return (nodes * weights.movedim(3, 1)[:, None, None]).sum(-1)
+        start = (self.seen.band[:, None] * 2 * n_nodes + base)[:, :, None]
+        start = start + torch.arange(TAPS, device=c.device)[:, None]
+        index = torch.stack([start, start + n_nodes], 1)
+        found = []
+        for j in range(color_order + 1):
+            nodes = series[:, j].gather(1, index.flatten(1)).view(index.shape)
+            known = weights[:, None, :, : order + 1 - j]
+            total = nodes[..., None, 0, :] * known[..., 0, :]
+            for k in range(1, TAPS):
+                total = torch.addcmul(total, nodes[..., None, k, :], known[..., k, :])
+            found.append(total)
+        return found
 
 
 def _powers(c: Tensor, n_terms: int, order: int) -> Tensor:

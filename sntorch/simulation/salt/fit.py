@@ -30,6 +30,8 @@ from sntorch.simulation.salt.objective import ChiSquare, Weights
 from sntorch.simulation.salt.options import N_PARAMETERS, SALTOptions
 from sntorch.simulation.salt.starts import starts
 
+# Standard deviations of χ² above its mean up to which a fit is good.
+GOOD = 3.0
 FITTED, NO_REDSHIFT, NO_DUST, TOO_FEW, NO_DETECTION = range(5)
 REASONS = ("", "no redshift", "no Milky-Way E(B-V)", "too few points", "no detection")
 
@@ -205,7 +207,8 @@ class _Chunk:
         integrals = band_integrals(model, names, redshift, data.mwebv[rows])
         self.light = SALTPhotometry(model.m0.phase, integrals, self.seen)
         self.errors = SALTErrors(model, names, self.seen) if options.model_covariance else None
-        self.one_hot = torch.nn.functional.one_hot(band, len(names)).to(time)
+        one_hot = torch.nn.functional.one_hot(band, len(names)).to(time)
+        self.one_hot = one_hot.transpose(1, 2).contiguous()
         mean = time.new_tensor([mean_wavelength(get_bandpass(name)) for name in names])
         self.rest_wave = mean[band] / (1 + redshift)[:, None]
         self.lower, self.upper = self._bounds(model.phase_range)
@@ -232,8 +235,9 @@ class _Chunk:
             enough = chosen.sum(1) >= self.options.min_observations
             changed = (chosen != used).any(1)
             # Two choices that lead to each other: the one that the last fit would end with.
-            endless = (chosen == previous).all(1) & ((self.options.max_fits - n_fits) % 2 == 0)
-            again = go & ((changed & ~endless) | self._moved(found, at, before, len(go)))
+            endless = changed & (chosen == previous).all(1)
+            endless &= (self.options.max_fits - n_fits) % 2 == 0
+            again = go & ~endless & (changed | self._moved(found, at, before, len(go)))
         self._write(result, found, objective, used, enough, n_fits, slopes)
 
     def _first(self) -> tuple[Minimum, ChiSquare]:
@@ -244,11 +248,19 @@ class _Chunk:
         points = starts(objective, self.lower, self.upper, self.options.starts)
         found = minimise(objective, points[:, 0], self.lower, self.upper)
         for k in range(1, self.options.starts):
-            other = minimise(objective, points[:, k], self.lower, self.upper)
-            better = torch.nonzero(other.at.value < found.at.value).squeeze(1)
-            chosen = Minimum(other.theta[better], other.at.take(better), other.converged[better])
-            _put(found, better, chosen)
+            poor = torch.nonzero(found.at.value > self._acceptable()).squeeze(1)
+            if not len(poor):
+                break
+            bounds = self.lower[poor], self.upper[poor]
+            other = minimise(objective.take(poor), points[poor, k], *bounds)
+            better = torch.nonzero(other.at.value < found.at.value[poor]).squeeze(1)
+            _put(found, poor[better], other.take(better))
         return found, objective
+
+    def _acceptable(self) -> Tensor:
+        """χ² with which no other start is tried: of mean ndof and variance 2 ndof, (B,)."""
+        ndof = (self.usable.sum(1) - N_PARAMETERS).to(self.flux)
+        return ndof + GOOD * (2 * ndof).sqrt()
 
     def _weights(self, counts: Tensor, theta: Tensor | None, at: Tensor) -> Weights:
         """W of the objects ``at``; model errors at the parameters of all, where these count."""

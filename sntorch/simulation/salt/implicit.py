@@ -32,9 +32,9 @@ def sensitivities(
     """
     light = objective.model(theta)
     residual = objective.flux - light.flux
-    weighed = objective.weights(torch.cat([light.jacobian, residual[..., None]], -1))
-    by_flux = weighed[..., :4] @ covariance
-    return by_flux, -2 * (flux_err * weighed[..., 4])[..., None] * by_flux
+    weighed = objective.weights(torch.cat([light.jacobian, residual[:, None]], 1))
+    by_flux = weighed[:, :4].transpose(1, 2) @ covariance
+    return by_flux, -2 * (flux_err * weighed[:, 4])[..., None] * by_flux
 
 
 class Fitted(torch.autograd.Function):

@@ -46,6 +46,10 @@ class Minimum:
     at: Expansion
     converged: Tensor
 
+    def take(self, rows: Tensor) -> Minimum:
+        """The chosen objects."""
+        return Minimum(self.theta[rows], self.at.take(rows), self.converged[rows])
+
 
 def minimise(objective: ChiSquare, start: Tensor, lower: Tensor, upper: Tensor) -> Minimum:
     """Descend from ``start``.

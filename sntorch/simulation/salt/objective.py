@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from sntorch.physics.salt.photometry import SALTPhotometry
+from sntorch.physics.salt.photometry import PAIRS, SALTPhotometry
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Weights:
     Attributes:
         inverse: Inverse variance of each observation alone, 0 where it does not count: (B, T).
         shared: Error that it shares with its band, flux units, shape (B, T); None: there is none.
-        band: One-hot, shape (B, T, F).
+        band: One-hot, shape (B, F, T).
     """
 
     inverse: Tensor
@@ -64,15 +64,15 @@ class Weights:
         return Weights(self.inverse[rows], shared, self.band[rows])
 
     def __call__(self, values: Tensor) -> Tensor:
-        """W times columns, shape (B, T, N)."""
-        alone = self.inverse[..., None] * values
+        """W times rows, shape (B, N, T)."""
+        alone = self.inverse[:, None] * values
         if self.shared is None:
             return alone
-        error = self.shared[..., None]
-        weighed = self.inverse[..., None] * error
+        error = self.shared[:, None]
+        weighed = self.inverse[:, None] * error
         of_band = self.band.transpose(1, 2)
-        shared = of_band @ (error * alone) / (1 + of_band @ (error * weighed))
-        return alone - weighed * (self.band @ shared)
+        shared = (error * alone) @ of_band / (1 + (error * weighed) @ of_band)
+        return alone - weighed * (shared @ self.band)
 
 
 @dataclass
@@ -111,13 +111,16 @@ class ChiSquare:
         """χ² for parameters (B, 4)."""
         light = self.model(theta)
         residual = self.flux - light.flux
-        weighed = self.weights(torch.cat([light.jacobian, residual[..., None]], -1))
-        jacobian, left = weighed[..., :4], weighed[..., 4]
-        gauss_newton = light.jacobian.transpose(1, 2) @ jacobian
-        curvature = torch.einsum("bt,btij->bij", left, light.second)
+        weighed = self.weights(torch.cat([light.jacobian, residual[:, None]], 1))
+        jacobian, left = weighed[:, :4], weighed[:, 4, :, None]
+        gauss_newton = light.jacobian @ jacobian.transpose(1, 2)
+        curvature = torch.zeros_like(gauss_newton)
+        second = (light.second @ left).squeeze(-1)
+        for place, (i, j) in enumerate(PAIRS):
+            curvature[:, i, j] = curvature[:, j, i] = second[:, place]
         return Expansion(
-            (residual * left).sum(-1),
-            -(light.jacobian * left[..., None]).sum(1),
+            (residual[:, None] @ left).flatten(),
+            -(light.jacobian @ left).squeeze(-1),
             gauss_newton - curvature,
             gauss_newton,
         )

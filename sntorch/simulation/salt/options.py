@@ -22,7 +22,7 @@ class SALTOptions:
         min_snr: A supernova without an observation above is not fitted.
         min_observations: One with fewer observations is not fitted.
         x1_range, c_range: Bounds; a fit that ends at one is not converged.
-        starts: Starting points in t0 for each supernova.
+        starts: Starting points in t0 at most; a second one is tried where the fit is poor.
         refit_change: With model errors: refit until no parameter changes by more standard
             deviations than this.
         max_fits: At most so many fits.

@@ -1,8 +1,8 @@
 """Where fits start: the best of a grid of times of peak and colours, x1 = 0 and x0 solved for.
 
 χ² has kinks and several minima in t0, since light curves are sparse and SALT begins and ends at
-fixed phases. The grid spans the surroundings of the brightest detection; the best of it and the
-best that lies well apart are both followed.
+fixed phases. The grid spans the surroundings of the brightest detection; next to the best of it
+stands the best that lies well apart, for fits that turn out poor.
 """
 
 from __future__ import annotations
