@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import numpy as np
@@ -69,7 +70,7 @@ def grown(
 ) -> tuple[FeatureClassifier, float]:
     """Boosted trees on parametric features, and the CPU seconds of fitting them."""
     batch = data.train_batch()
-    more = OmegaConf.to_container(OmegaConf.from_dotlist(list(settings)))
+    more: dict[str, Any] = {**OmegaConf.from_dotlist(list(settings))}
     started = time.process_time()
     trees = FeatureClassifier(redshift, TREES, seed, **more).fit(batch)
     return trees, time.process_time() - started
