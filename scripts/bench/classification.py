@@ -14,10 +14,11 @@ import json
 import logging
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import numpy as np
@@ -26,6 +27,7 @@ from classification_data import N_FOLDS, des_mini_data, observed_until, plasticc
 from classification_rows import ROWS
 from classification_stored import TREES
 from hydra.utils import instantiate
+from omegaconf import OmegaConf
 from table import markdown
 from training_clock import bare_trainer
 
@@ -63,11 +65,14 @@ def trained(
     return module.eval(), time.process_time() - started
 
 
-def grown(data: LightCurveDataModule, redshift: str, seed: int) -> tuple[FeatureClassifier, float]:
+def grown(
+    data: LightCurveDataModule, redshift: str, seed: int, settings: Sequence[str]
+) -> tuple[FeatureClassifier, float]:
     """Boosted trees on parametric features, and the CPU seconds of fitting them."""
     batch = data.train_batch()
+    more: dict[str, Any] = {**OmegaConf.from_dotlist(list(settings))}
     started = time.process_time()
-    trees = FeatureClassifier(redshift, TREES, seed).fit(batch)
+    trees = FeatureClassifier(redshift, TREES, seed, **more).fit(batch)
     return trees, time.process_time() - started
 
 
@@ -116,7 +121,7 @@ def run(options: argparse.Namespace, seed: int, fold: int) -> None:
     data = make(seed, options.batch_size)
     L.seed_everything(seed, verbose=False)
     if options.model == TREES:
-        model, seconds = grown(data, "none" if des else "photo-z", seed)
+        model, seconds = grown(data, "none" if des else "photo-z", seed, options.set)
     else:
         redshift = [] if des else ["context=[host_0,host_1]"]
         module = built(options.model, f"seed={seed}", *redshift, *options.set)

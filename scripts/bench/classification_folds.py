@@ -33,7 +33,8 @@ def plasticc_rows(folder: Path) -> Iterator[Row]:
     models = {name: _over_folds([seeds]) for name, seeds in found.items()}
     for name, seeds in found.items():
         yield from _plasticc_model(f"{name}, {len(seeds)} seed(s)", models[name])
-    networks = {name: folds for name, folds in models.items() if name != TREES}
+    # Trees of other settings, whose names begin with theirs, are no networks.
+    networks = {n: folds for n, folds in models.items() if not n.startswith(TREES)}
     if len(networks) > 1:
         name = f"mean of {len(networks)} networks"
         networks[name] = _over_folds([found[one] for one in networks])
@@ -41,7 +42,9 @@ def plasticc_rows(folder: Path) -> Iterator[Row]:
     if networks and TREES in models:
         best = min(networks, key=lambda name: _validation_loss(networks[name]))
         label = f"{best} (smallest validation loss)"
-        yield _against_trees(label, networks[best], models[TREES])
+        yield _against_trees(label, networks[best], TREES, models[TREES])
+        for name in sorted(set(models) - set(networks) - {TREES}):
+            yield _reported(_against_trees(label, networks[best], name, models[name]))
         yield from _with_trees(best, networks[best], models[TREES])
 
 
@@ -56,7 +59,12 @@ def _with_trees(best: str, network: Sequence[Stored], trees: Sequence[Stored]) -
     name = f"{best} and {TREES} together (trees inside)"
     both = [blended(pair) for pair in zip(network, trees, strict=True)]
     yield from _plasticc_model(name, both)
-    yield replace(_against_trees(name, both, trees), target="reported", met="-")
+    yield _reported(_against_trees(name, both, TREES, trees))
+
+
+def _reported(row: Row) -> Row:
+    """A row that no target is set for."""
+    return replace(row, target="reported", met="-")
 
 
 def blended(runs: Sequence[Stored]) -> Stored:
@@ -179,7 +187,7 @@ def _plasticc_model(name: str, folds: Sequence[Stored]) -> Iterator[Row]:
     )
 
 
-def _against_trees(name: str, ours: Sequence[Stored], trees: Sequence[Stored]) -> Row:
+def _against_trees(name: str, ours: Sequence[Stored], other: str, trees: Sequence[Stored]) -> Row:
     """The log-loss where classes are equally common, the AUC where they are as in the sample."""
     flat, natural = (
         [_pooled(folds, use) for folds in (ours, trees)] for use in (Use(flat=True), Use())
@@ -188,7 +196,7 @@ def _against_trees(name: str, ours: Sequence[Stored], trees: Sequence[Stored]) -
     area = differences(natural[0], natural[1], "Ia", ("roc_auc",))["roc_auc"]
     return Row(
         PART,
-        f"PLAsTiCC, {name} - {TREES}: log-loss; Ia AUC, 95 % interval",
+        f"PLAsTiCC, {name} - {other}: log-loss; Ia AUC, 95 % interval",
         "< 0; > 0",
         f"{loss.value:+.3f} [{loss.low:+.3f}, {loss.high:+.3f}]; "
         f"{area.value:+.4f} [{area.low:+.4f}, {area.high:+.4f}]",

@@ -31,6 +31,7 @@ class FeatureClassifier:
         seed: Of the trees.
         n_trees: Number of trees.
         learning_rate: What each tree adds.
+        derived: Whether features include colours and rest-frame numbers.
 
     Example:
         >>> trees = FeatureClassifier(redshift="photo-z").fit(train)  # doctest: +SKIP
@@ -47,8 +48,9 @@ class FeatureClassifier:
         seed: int = 0,
         n_trees: int = 300,
         learning_rate: float = 0.05,
+        derived: bool = False,
     ) -> None:
-        self.features = ParametricFeatures(redshift, seed)
+        self.features = ParametricFeatures(redshift, seed, derived)
         self.trees = _trees(learner, seed, n_trees, learning_rate)
         self.classes: tuple[str, ...] = ()
         self.known: list[str] = []

@@ -46,6 +46,7 @@ class FeatureContext(nn.Module):
             ``data.host``, with its error in the second) or ``spec-z``, see
             ``ParametricFeatures``.
         n_pieces: Pieces that each feature is cut into, for a perceptron to learn thresholds of.
+        derived: Whether colours and rest-frame numbers stand beside the fits.
         seed: Of the choice of objects that the shapes' distribution is learnt from.
 
     Raises:
@@ -56,12 +57,14 @@ class FeatureContext(nn.Module):
     cov: Tensor
     scaler: RankScaler
 
-    def __init__(self, redshift: str = "none", n_pieces: int = 8, seed: int = 0) -> None:
+    def __init__(
+        self, redshift: str = "none", n_pieces: int = 8, derived: bool = True, seed: int = 0
+    ) -> None:
         super().__init__()
         if n_pieces < 0:
             raise ConfigError(f"n_pieces={n_pieces}: 0 or more are accepted")
         self.n_pieces = n_pieces
-        self.features = ParametricFeatures(redshift, seed)
+        self.features = ParametricFeatures(redshift, seed, derived)
         self.names: tuple[str, ...] = ()
 
     @property
@@ -101,7 +104,7 @@ class FeatureContext(nn.Module):
         """
         mean, cov = self.mean.cpu().double(), self.cov.cpu().double()
         self.features.population = BazinPopulation(mean, cov, MODEL_ERROR)
-        salt = repr(self.features.redshift).encode() + mean.numpy().tobytes()
+        salt = repr((self.features.redshift, self.names)).encode() + mean.numpy().tobytes()
         beside = self.features.redshifts(batch)
         return _TABLE.get(batch, self._computed, salt, beside)
 

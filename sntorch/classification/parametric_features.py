@@ -42,6 +42,9 @@ class ParametricFeatures:
         redshift: ``none``; ``spec-z``, the batch's ``redshift``; or ``photo-z``, the first column
             of its ``host``, with the error in the second one, if there is one.
         seed: Of the choice of objects that the population is learnt from.
+        derived: Whether to add what neighbouring bands differ by, and rates and magnitudes at
+            the object's redshift. Trees cut one feature at a time and a perceptron reads them by
+            rank, so neither finds small differences of large numbers by itself.
 
     Raises:
         ConfigError: Another use of redshift.
@@ -49,6 +52,7 @@ class ParametricFeatures:
 
     redshift: str = "none"
     seed: int = 0
+    derived: bool = False
 
     def __post_init__(self) -> None:
         if self.redshift not in REDSHIFTS:
@@ -84,7 +88,25 @@ class ParametricFeatures:
             )
         local = from_trigger(batch.to("cpu", torch.float64))
         features = self._shapes(local) | self._summaries(local)
-        return features | self._redshifts(local, features)
+        features |= self._redshifts(local, features)
+        return features | self._derived(features) if self.derived else features
+
+    def _derived(self, features: dict[str, Array]) -> dict[str, Array]:
+        """Colours and the like from the fits; in the rest frame where redshifts are used."""
+        found = {
+            f"{name}_{a}_{b}": features[f"{name}_{a}"] - features[f"{name}_{b}"]
+            for name in SHAPES
+            for a, b in zip(self.bands[:-1], self.bands[1:], strict=True)
+        }
+        if self.redshift == "none":
+            return found
+        z, unknown = features["redshift"], np.full(len(features["redshift"]), np.nan)
+        distance = self._distances(z)
+        for band in self.bands:
+            found[f"rest_ln_fall_{band}"] = features[f"ln_fall_{band}"] - np.log1p(z)
+            found[f"rest_dm15_{band}"] = features.get(f"dm15_{band}", unknown) / (1 + z)
+            found[f"absolute_peak_{band}"] = features.get(f"peak_mag_{band}", unknown) - distance
+        return found
 
     def _shapes(self, batch: LightCurveBatch) -> dict[str, Array]:
         assert self.population is not None
@@ -113,14 +135,19 @@ class ParametricFeatures:
             return {}
         z, error = self.redshifts(batch).numpy().T
         usable = np.isfinite(z) & (z > 0)
-        distance = np.full(len(z), np.nan)
-        near = torch.from_numpy(z[usable])
-        distance[usable] = Cosmology().distmod(near).numpy()
+        distance = self._distances(z)
         luminosity = {
             f"absolute_{band}": batch.zeropoint - POGSON * features[f"ln_peak_{band}"] - distance
             for band in self.bands
         }
         return {"redshift": np.where(usable, z, np.nan), "redshift_err": error} | luminosity
+
+    def _distances(self, z: Array) -> Array:
+        """Distance moduli, shape (B,), NaN where there is no redshift above 0."""
+        usable = np.isfinite(z) & (z > 0)
+        distance = np.full(len(z), np.nan)
+        distance[usable] = Cosmology().distmod(torch.from_numpy(z[usable])).numpy()
+        return distance
 
     def redshifts(self, batch: LightCurveBatch) -> Tensor:
         """The redshift that is used and its error, shape (B, 2), NaN where unknown; (B, 0): none.

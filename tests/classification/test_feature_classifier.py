@@ -120,6 +120,29 @@ def test_the_redshift_is_used_as_declared():
     assert np.isnan(ParametricFeatures("spec-z").fit(batch)(unknown)["absolute_desg"]).all()
 
 
+def test_colours_and_rest_frame_numbers_stand_beside_the_fits():
+    batch = population(40)
+    plain = ParametricFeatures("spec-z").fit(batch)(batch)
+    found = ParametricFeatures("spec-z", derived=True).fit(batch)(batch)
+    assert all((found[name] == plain[name]).all() for name in ("ln_peak_desg", "redshift"))
+    colour = plain["ln_peak_desg"] - plain["ln_peak_desr"]
+    np.testing.assert_allclose(found["ln_peak_desg_desr"], colour)
+    z = batch.redshift.numpy()
+    np.testing.assert_allclose(
+        np.exp(found["rest_ln_fall_desr"]), np.exp(plain["ln_fall_desr"]) / (1 + z)
+    )
+    np.testing.assert_allclose(found["rest_dm15_desg"], plain["dm15_desg"] / (1 + z))
+    # The brightest point and the fit's peak are of about the same magnitude.
+    off = found["absolute_peak_desg"] - plain["absolute_desg"]
+    assert abs(np.nanmedian(off)) < 0.3
+    without = ParametricFeatures(derived=True).fit(batch)(batch)
+    assert not [name for name in without if name.startswith(("rest", "absolute"))]
+    nothing = batch.where(torch.zeros_like(batch.mask))
+    assert np.isnan(
+        ParametricFeatures("spec-z", derived=True).fit(batch)(nothing)["rest_dm15_desg"]
+    ).all()
+
+
 def test_new_objects_are_fitted_under_the_learnt_population():
     batch = population(40)
     learnt, fits = fit_population(batch, 0.05)

@@ -26,7 +26,7 @@ def told(**options):
 
 def test_any_network_is_told_the_features():
     module, batch = told(), labelled()
-    names = list(ParametricFeatures().fit(batch)(batch))
+    names = list(ParametricFeatures(derived=True).fit(batch)(batch))
     assert list(module.context.feature_names) == names
     assert module.network.n_context == len(names) * 4
     assert module.context(batch).shape == (len(batch), module.network.n_context)
