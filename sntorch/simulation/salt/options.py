@@ -69,7 +69,7 @@ class SALTOptions:
         if value is None and name in ("phase_range", "wave_range"):
             return
         try:
-            low, high = (float(v) for v in value)
+            low, high = (float(v) for v in value or ())
         except (TypeError, ValueError):
             low, high = 0.0, 0.0
         if not low < high:
