@@ -33,7 +33,7 @@ from sntorch.simulation.salt.options import SALTOptions
 
 BANDS = ("ps1::g", "ps1::r", "ps1::i", "ps1::z")
 QUOTED = {False: 2.4, True: 6.7}
-SIMULATED = "simulated"
+SIMULATED, MEASURED = "simulated", "first call"
 WINDOW = (-15.0, 45.0)
 N_SIMULATED, N_SNCOSMO, N_QUICK = 600, 40, 5
 LIMIT = 0.02
@@ -77,8 +77,15 @@ def _row(name: str, curves: Sequence[LightCurve], model_errors: bool, n: int) ->
         f"{measured}; {int(fit.converged.sum())} converged",
         reference=f"saltjax {theirs:.2f} ms{quoted}; sncosmo {slow:.0f} ms ({n} SNe)",
         ratio=f"{theirs / ours:.1f}",
-        met="yes" if ours < theirs and worst < LIMIT else "no",
+        met=_met(ours < theirs, worst, measured_beside=MEASURED in quoted),
     )
+
+
+def _met(faster: bool, worst: float, measured_beside: bool) -> str:
+    """A time of another machine decides nothing; a difference from sncosmo does."""
+    if worst >= LIMIT:
+        return "no"
+    return ("yes" if faster else "no") if measured_beside else "-"
 
 
 def _timed(run: Callable[[], Any], n: int) -> tuple[Any, float]:
@@ -120,7 +127,7 @@ def _saltjax(curves: Sequence[LightCurve], model_errors: bool) -> tuple[float, s
 
     _, first = _timed(run, len(curves))
     _, later = _timed(run, len(curves))
-    return later, f" (first call {first:.0f})"
+    return later, f" ({MEASURED} {first:.0f})"
 
 
 def _against_sncosmo(

@@ -78,11 +78,12 @@ def fit(cfg: DictConfig, folder: Path) -> DataFrame:
 def report(table: DataFrame) -> str:
     """What came of it, in a few lines."""
     lines = [f"{len(table)} supernovae fitted"]
-    doubtful = int((table["CONVERGED"] == 0).sum())
+    doubtful = len(table) - int(np.sum(table["CONVERGED"]))
     if doubtful:
         lines.append(f"  {doubtful} not converged: at a bound, or at the end of the model's days")
+    middles: Any = table.median(numeric_only=True)
     for name in ("x1", "c"):
-        middle, error = table[name].median(), table[f"{name}ERR"].median()
+        middle, error = middles[name], middles[f"{name}ERR"]
         lines.append(f"median {name} {middle:.3f}, its error {error:.3f}")
     return "\n".join(lines)
 

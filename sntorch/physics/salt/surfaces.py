@@ -8,7 +8,7 @@ l = (λ - λ_B) / (λ_V - λ_B), continued by straight lines.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Self
 
@@ -101,5 +101,6 @@ class SALTSurfaces:
 
     def to(self, device: torch.device | str) -> SALTSurfaces:
         """The same model on another device."""
-        values = [getattr(self, f.name) for f in fields(self)]
-        return SALTSurfaces(*(v.to(device) if isinstance(v, Grid | Tensor) else v for v in values))
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        moved = {k: v.to(device) for k, v in values.items() if isinstance(v, Grid | Tensor)}
+        return replace(self, **moved)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from sntorch.errors import ConfigError, check_number
 from sntorch.physics.salt.bands import COLOR_MAX
@@ -64,11 +65,11 @@ class SALTOptions:
                 raise ConfigError(f"{name}={value}: at least {least} is accepted")
 
     def _check_range(self, name: str) -> None:
-        value = getattr(self, name)
+        value: Any = getattr(self, name)
         if value is None and name in ("phase_range", "wave_range"):
             return
         try:
-            low, high = (float(v) for v in value)
+            low, high = (float(v) for v in value or ())
         except (TypeError, ValueError):
             low, high = 0.0, 0.0
         if not low < high:
