@@ -18,6 +18,7 @@ def selection_figure(
     error: ArrayLike,
     expected: ArrayLike,
     kept: ArrayLike,
+    label: str = "expected of what is kept",
 ) -> Figure:
     """Standardised magnitudes of a sample against what the model expects of kept supernovae.
 
@@ -27,6 +28,7 @@ def selection_figure(
         error: Its standard deviation, shape (N,).
         expected: Its mean among kept supernovae (the Malmquist bias), mag, shape (N,).
         kept: Probability that such a supernova is kept, shape (N,).
+        label: What ``expected`` is, for the legend.
     """
     z, values, sd, mean, share = (
         np.asarray(a, dtype=float) for a in (redshift, residual, error, expected, kept)
@@ -37,7 +39,7 @@ def selection_figure(
     top.axhline(0, color="0.4", lw=1.0, label="before selection")
     top.errorbar(z, values, sd, fmt="o", ms=3, lw=0.7, color="0.35", alpha=0.7)
     # Points: it depends on each supernova's own errors.
-    top.plot(z, mean, "s", ms=3.5, color=COLORS[1], label="expected of what is kept", zorder=4)
+    top.plot(z, mean, "s", ms=3.5, color=COLORS[1], label=label, zorder=4)
     top.set(ylabel="standardised magnitude - line (mag)")
     top.invert_yaxis()
     top.legend(frameon=False, fontsize="small")
