@@ -70,9 +70,9 @@ def grown(
 ) -> tuple[FeatureClassifier, float]:
     """Boosted trees on parametric features, and the CPU seconds of fitting them."""
     batch = data.train_batch()
-    more: dict[str, Any] = {**OmegaConf.from_dotlist(list(settings))}
+    given: Any = OmegaConf.to_container(OmegaConf.from_dotlist(list(settings)))
     started = time.process_time()
-    trees = FeatureClassifier(redshift, TREES, seed, **more).fit(batch)
+    trees = FeatureClassifier(redshift, TREES, seed, **given).fit(batch)
     return trees, time.process_time() - started
 
 

@@ -213,7 +213,7 @@ def _load_sed(constant: Dataset) -> SEDModel:
 
 def _load_batch(observed: Dataset, constant: Dataset) -> LightCurveBatch:
     n = constant.sizes["object"]
-    columns = {name: _tensor(constant[name]) for name in (*TOKENS, *OBJECTS)}
+    columns: Any = {name: _tensor(constant[name]) for name in (*TOKENS, *OBJECTS)}
     host = _tensor(constant["host"]) if "host" in constant else torch.zeros(n, 0).double()
     return LightCurveBatch(
         **columns,

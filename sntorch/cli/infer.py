@@ -57,11 +57,13 @@ def infer(cfg: DictConfig, folder: Path) -> str:
         draw_table(draws, prior).to_parquet(draft, index=False)
     figures = dict(drawn(draws, observed, selection, prior))
     write_figures(folder, figures.items())
-    told = f"kept with probability Φ(({selection.limit} - m) / {selection.width})"
+    told = "all kept"
+    if selection is not None:
+        told = f"kept with probability Φ(({selection.limit} - m) / {selection.width})"
     page = document(
         "Population of a selected sample",
         "sntorch infer",
-        [f"{len(observed.names)} supernovae of {cfg.files}, {told if selection else 'all kept'}."],
+        [f"{len(observed.names)} supernovae of {cfg.files}, {told}."],
         html_table(list(summary.columns), _texts(summary))
         + html_table(list(checks.columns), _texts(checks))
         + pictures({name: png(figure) for name, figure in figures.items()}),

@@ -102,7 +102,7 @@ class LightCurveBatch:
         if bands is not None and not len(flat["row"]):
             _refuse_absent_bands(light_curves, bands)
         lengths = np.bincount(flat["row"], minlength=len(light_curves))
-        padded = _pad(flat, lengths, len(light_curves))
+        padded: dict[str, Any] = _pad(flat, lengths, len(light_curves))
         return cls(
             **padded,
             redshift=_column(light_curves, "redshift"),

@@ -86,7 +86,7 @@ def calibrate(draws: Tensor, truth: Tensor, prior: BoxPrior, seed: int = 0) -> C
     low, high = truth.new_tensor(prior.low), truth.new_tensor(prior.high)
     if bool(((truth < low) | (truth > high)).any()):
         raise ConfigError("calibration: a truth lies outside the prior that the surveys are of")
-    point = reference_points(*truth.shape, seed).to(truth)
+    point = reference_points(len(truth), prior.dim, seed).to(truth)
     width = high - low
     reach = ((truth - low) / width - point).norm(dim=-1)
     distance = ((draws - low) / width - point[:, None]).norm(dim=-1)
