@@ -293,11 +293,16 @@ def quick() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         found = list(study_rows(study, [1], Path(folder)))
     longer = (
-        ("gan/recurrent", ""),
-        ("gan/talk", " --model talk"),
-        ("gan/transformer", " --model transformer"),
+        ("gan/recurrent", " --seconds 300"),
+        ("gan/talk", " --model talk --seconds 100"),
+        ("gan/transformer", " --model transformer --seconds 300"),
         ("flow/matching", " --model flow --seconds 150"),
-        ("30 objects", f" --model flow --n 30 --simulation {MIXED} --pretrain 200 --seconds 20"),
+        ("30 objects", " --model flow --n 30 --seconds 20 --set epoch_shift=4"),
+        (
+            "30 objects after common classes",
+            f" --model flow --n 30 --simulation {MIXED} --pretrain 200 --seconds 30 "
+            "--set epoch_shift=4",
+        ),
     )
     return found + [
         Row("generative", f"{what}, three seeds", "as above", COMMAND + options, met="run")

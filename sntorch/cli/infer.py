@@ -46,7 +46,9 @@ def infer(cfg: DictConfig, folder: Path) -> str:
 
     prior = BoxPrior.of(instantiate(cfg.prior, _convert_="all"))
     selection = instantiate(cfg.selection) if cfg.selection is not None else None
-    observed = read_tripp(cfg.files, Cosmology(h0=cfg.h0, om0=cfg.om0))
+    cosmology = Cosmology(h0=cfg.h0, om0=cfg.om0)
+    every = read_tripp(cfg.files, cosmology)
+    observed = read_tripp(cfg.files, cosmology, quality=True) if cfg.quality else every
     draws = posteriors(cfg, observed, selection, prior)
     summary, checks = summarised(draws, prior), checked(draws, observed, selection, cfg.seed)
     write_config(folder, cfg)
@@ -60,6 +62,9 @@ def infer(cfg: DictConfig, folder: Path) -> str:
     told = "all kept"
     if selection is not None:
         told = f"kept with probability Φ(({selection.limit} - m) / {selection.width})"
+    if cfg.quality:
+        n = len(every.names) - len(observed.names)
+        told += f"; {n} with |x1| >= 3 or |c| >= 0.3 left out, a cut that is not modelled"
     page = document(
         "Population of a selected sample",
         "sntorch infer",

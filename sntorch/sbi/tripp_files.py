@@ -20,7 +20,7 @@ COLUMNS = (
 PER_MAG = 5 / math.log(10)
 
 
-def read_tripp(path: str | Path, cosmology: Cosmology, quality: bool = True) -> TrippSample:
+def read_tripp(path: str | Path, cosmology: Cosmology, quality: bool = False) -> TrippSample:
     """The supernovae of a SNANA FITRES table of SALT fits.
 
     Covariances with x0 become those with m = const - 2.5 log10 x0; the error of the Hubble-diagram
@@ -29,7 +29,8 @@ def read_tripp(path: str | Path, cosmology: Cosmology, quality: bool = True) -> 
     Args:
         path: The file.
         cosmology: Gives distances.
-        quality: Whether only |x1| < 3 and |c| < 0.3 are taken.
+        quality: Whether only |x1| < 3 and |c| < 0.3 are taken: a selection of its own, which the
+            likelihood and the simulator of a ``TrippSample`` do not know of.
 
     Raises:
         DataError: A table without what a fit leaves, or a redshift that is not positive.

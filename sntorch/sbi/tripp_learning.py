@@ -48,9 +48,11 @@ class TrippSimulator:
         seed: int = 0,
         h0: float = 70.0,
         om0: float = 0.3,
+        quality: bool = False,
     ) -> Self:
         """Of the supernovae of a FITRES table; see ``read_tripp``."""
-        return cls(read_tripp(path, Cosmology(h0=h0, om0=om0)), selection, prior, seed)
+        sample = read_tripp(path, Cosmology(h0=h0, om0=om0), quality)
+        return cls(sample, selection, prior, seed)
 
     def __call__(self, first: int, count: int) -> tuple[Tensor, TrippSample]:
         """Parameters, shape (B, 8), and samples ``first`` … ``first + count - 1``."""

@@ -51,7 +51,11 @@ def test_posteriors_with_selection_without_and_of_a_network(table, tmp_path):
     flow.save_pretrained(tmp_path / "flow")
     assert run_here(infer, [f"files={table}", "out=out", "ckpt=flow", *SMALL], tmp_path) == 0
     summary = pd.read_csv(tmp_path / "out/summary.csv").set_index(["estimator", "parameter"])
-    assert {name for name, _ in summary.index} == {"likelihood", "selection ignored", "network flow"}
+    assert {name for name, _ in summary.index} == {
+        "likelihood",
+        "selection ignored",
+        "network flow",
+    }
     for name, truth in zip(PRIOR.names, TRUTH, strict=True):
         row = summary.loc[("likelihood", name)]
         assert abs(row["mean"] - truth) < 4 * row["sd"]
@@ -90,8 +94,9 @@ def test_what_cannot_be_inferred_is_refused(table, tmp_path, capsys, override, m
 
 
 def test_a_sample_of_which_all_was_kept(table, tmp_path):
-    given = [f"files={table}", "selection=null", "out=out", *SMALL]
+    given = [f"files={table}", "selection=null", "quality=true", "out=out", *SMALL]
     assert run_here(infer, given, tmp_path) == 0
     summary = pd.read_csv(tmp_path / "out/summary.csv")
     assert set(summary["estimator"]) == {"selection ignored"}
-    assert "all kept" in (tmp_path / "out/report.html").read_text()
+    report = (tmp_path / "out/report.html").read_text()
+    assert "all kept; 0 with |x1|" in report

@@ -116,13 +116,13 @@ def write(path, *rows, names=COLUMNS):
 
 def test_a_fitres_table_is_read(tmp_path):
     path = write(tmp_path / "a.fitres", ROW, ROW.replace("05cf", "red").replace("0.05 ", "0.5 "))
-    found = read_tripp(path, Cosmology(h0=70.0, om0=0.3))
+    found = read_tripp(path, Cosmology(h0=70.0, om0=0.3), quality=True)
     assert found.names == ("05cf",)
     assert found.data[0, 0].tolist() == [15.5, -0.2, 0.05]
     covariance = found.covariance[0]
     assert float(covariance[0, 0]) == pytest.approx(0.04**2 + (2.17147 * 0.05) ** 2, rel=1e-4)
     assert float(covariance[0, 1]) == pytest.approx(-1.0857 / 0.0112 * 5e-5, rel=1e-4)
-    assert read_tripp(path, Cosmology(), quality=False).names == ("05cf", "red")
+    assert read_tripp(path, Cosmology()).names == ("05cf", "red")
 
 
 @pytest.mark.parametrize(
