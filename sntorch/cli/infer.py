@@ -50,13 +50,13 @@ def infer(cfg: DictConfig, folder: Path) -> str:
     every = read_tripp(cfg.files, cosmology)
     observed = read_tripp(cfg.files, cosmology, quality=True) if cfg.quality else every
     draws = posteriors(cfg, observed, selection, prior)
-    summary, checks = summarised(draws, prior), checked(draws, observed, selection, cfg.seed)
     write_config(folder, cfg)
+    with atomic_write(folder / "draws.parquet") as draft:
+        draw_table(draws, prior).to_parquet(draft, index=False)
+    summary, checks = summarised(draws, prior), checked(draws, observed, selection, cfg.seed)
     for name, table in (("summary", summary), ("checks", checks)):
         with atomic_write(folder / f"{name}.csv") as draft:
             table.to_csv(draft, index=False)
-    with atomic_write(folder / "draws.parquet") as draft:
-        draw_table(draws, prior).to_parquet(draft, index=False)
     figures = dict(drawn(draws, observed, selection, prior))
     write_figures(folder, figures.items())
     told = "all kept"
@@ -74,7 +74,7 @@ def infer(cfg: DictConfig, folder: Path) -> str:
         + pictures({name: png(figure) for name, figure in figures.items()}),
     )
     with atomic_write(folder / "report.html") as draft:
-        draft.write_text(page)
+        draft.write_text(page, encoding="utf-8")
     return summary.to_string(index=False, float_format=lambda v: f"{v:.4f}")
 
 
@@ -84,30 +84,38 @@ def posteriors(
     """Draws, shape (S, D), of the likelihood with selection and without, and of networks.
 
     Raises:
-        ConfigError: A network of another prior.
+        ConfigError: A network of another prior or sample. (That it learnt another limit is not
+            seen.)
         DataError: A sample outside of what it was trained on.
     """
     from sntorch.sbi.observations import check_observations
     from sntorch.sbi.opening import open_estimator
     from sntorch.sbi.selection_posterior import SelectionPosterior
     from sntorch.sbi.tripp import TrippLikelihood
-    from sntorch.sbi.tripp_learning import TrippSimulator
+    from sntorch.sbi.tripp_learning import TrippEncoder, TrippSimulator
 
+    paths = [cfg.ckpt] if isinstance(cfg.ckpt, str) else list(cfg.ckpt or ())
+    networks = {f"network {path}": open_estimator(path).eval() for path in paths}
+    for path, estimator in zip(paths, networks.values(), strict=True):
+        if estimator.prior != prior:
+            raise ConfigError(
+                f"{path}: infers {estimator.prior}; a network of the same prior as here is "
+                f"accepted, {prior} (sntorch train experiment=npe_tripp)"
+            )
+        encoder = estimator.embedding.encoder
+        if not isinstance(encoder, TrippEncoder) or not encoder.knows(observed):
+            raise ConfigError(
+                f"{path}: was trained on another sample; one of the same table is accepted "
+                "(sntorch train experiment=npe_tripp files=…)"
+            )
+        simulator = TrippSimulator(observed, selection, prior, cfg.seed)
+        check_observations(estimator, simulator, observed)
     known = {IGNORED: None} if selection is None else {KNOWN: selection, IGNORED: None}
     found = {
         name: SelectionPosterior(TrippLikelihood(observed, cut), prior).sample(cfg.draws, cfg.seed)
         for name, cut in known.items()
     }
-    for path in [cfg.ckpt] if isinstance(cfg.ckpt, str) else cfg.ckpt or ():
-        estimator = open_estimator(path).eval()
-        if estimator.prior.names != prior.names:
-            raise ConfigError(
-                f"{path}: infers {', '.join(estimator.prior.names)}; a network of "
-                f"{', '.join(prior.names)} is accepted (sntorch train experiment=npe_tripp)"
-            )
-        simulator = TrippSimulator(observed, selection, estimator.prior, cfg.seed)
-        check_observations(estimator, simulator, observed)
-        found[f"network {Path(path).name}"] = estimator.sample(observed, cfg.draws, cfg.seed)
+    found |= {k: one.sample(observed, cfg.draws, cfg.seed) for k, one in networks.items()}
     return {name: values[0] for name, values in found.items()}
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sntorch.data.batch import LightCurveBatch
+from sntorch.errors import ConfigError
 
 Cadence = str | LightCurveBatch
 Seed = int | torch.Generator | None
@@ -128,3 +129,16 @@ def blank_batch(
         bands=tuple(bands),
         zeropoint=zeropoint,
     )
+
+
+def refuse_noiseless(batch: LightCurveBatch) -> None:
+    """Refuse training objects without noise, for models that learn observed fluxes.
+
+    Raises:
+        ConfigError: They are noiseless.
+    """
+    if batch.noiseless:
+        raise ConfigError(
+            "the training objects are noiseless; this model learns observed fluxes "
+            "(data.light_curves.noiseless=false; a flow with measurement=true takes these)"
+        )

@@ -16,7 +16,7 @@ from sntorch.data.batch import LightCurveBatch
 from sntorch.data.rows import LightCurveRows
 from sntorch.errors import ConfigError
 from sntorch.generative.augmentation import DifferentiableAugmentation
-from sntorch.generative.base import Cadence, Seed
+from sntorch.generative.base import Cadence, Seed, refuse_noiseless
 from sntorch.generative.conditions import Conditions
 from sntorch.generative.draws import Draws, sample_objects
 from sntorch.generative.encoding import RowEncoding
@@ -163,6 +163,7 @@ class LightCurveGAN(TrainedGenerator):
     # ---------------------------------------------------------------- building
 
     def _fit(self, batch: LightCurveBatch, previous: LightCurveGAN | None) -> None:
+        refuse_noiseless(batch)
         batch = usable_objects(batch)
         kind = target_class(self.config["encoding"], RowEncoding)
         encoding = kind.fit(batch) if previous is None else previous.encoding

@@ -136,6 +136,12 @@ class _SetEmbedding(nn.Module):
             raise DataError("a survey has no supernova: there is nothing to infer from")
         return torch.where(x.mask[..., None], self.encoder(x), 0.0)
 
+    @torch.no_grad()
+    def prepare(self, x: Surveys) -> None:
+        """Let the encoder see surveys before any training, where it wants to."""
+        if hasattr(self.encoder, "prepare"):
+            self.encoder.prepare(x)
+
 
 class DeepSet(_SetEmbedding):
     """A perceptron for every supernova, then ``Pooling`` of what it and the encoder make.
@@ -172,6 +178,7 @@ class DeepSet(_SetEmbedding):
     @torch.no_grad()
     def prepare(self, x: Surveys) -> None:
         """Whiten what is pooled of the encoder, by these surveys, before any training."""
+        super().prepare(x)
         self.pooling.whiten(self._encode(x), x.mask)
 
 

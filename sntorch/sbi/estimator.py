@@ -93,7 +93,7 @@ class PosteriorEstimator(SavedModule, ABC):
 
     def embed(self, x: Any) -> Tensor:
         """Vectors, shape (B, E), of B surveys."""
-        return self.embedding(x)
+        return self.embedding(x.to(self.device))
 
     def log_ratio(self, theta: Tensor, x: Any) -> Tensor:
         """ln r, shape (B, C), of θ (B, C, D) or (C, D) and B surveys."""

@@ -15,11 +15,11 @@ MOST_PER_SUPERNOVA = 20_000
 
 
 class Filling:
-    """B surveys with room for n supernovae each.
+    """B surveys with room for so many supernovae each.
 
     Args:
         n_surveys: B.
-        n: Supernovae wanted in each.
+        n: Supernovae wanted in each, or in all alike, shape (B,).
 
     Attributes:
         kept: How many each has, shape (B,).
@@ -27,8 +27,8 @@ class Filling:
         last: How many it took to fill it, shape (B,).
     """
 
-    def __init__(self, n_surveys: int, n: int) -> None:
-        self.n = n
+    def __init__(self, n_surveys: int, n: int | Tensor) -> None:
+        self.n = torch.as_tensor(n).expand(n_surveys)
         self.kept = torch.zeros(n_surveys, dtype=torch.int64)
         self.seen = torch.zeros(n_surveys, dtype=torch.int64)
         self.last = torch.zeros(n_surveys, dtype=torch.int64)
@@ -43,7 +43,8 @@ class Filling:
             ConfigError: The selection keeps next to nothing.
         """
         while len(open_ := (self.kept < self.n).nonzero()[:, 0]):
-            counts = self._wanted(open_)
+            # A survey that keeps next to nothing would ask for more than memory holds.
+            counts = self._wanted(open_).clamp(max=most)
             for part in groups(counts, most):
                 yield open_[part], counts[part]
             self._give_up()
@@ -67,9 +68,9 @@ class Filling:
         before = torch.zeros_like(self.kept)
         before[surveys] = new[surveys].cumsum(0) - new[surveys]
         place = self.kept[owner] + torch.arange(len(owner)) - before[owner]
-        room = place < self.n
+        room = place < self.n[owner]
         owner, place, row = owner[room], place[room], row[room]
-        full = place == self.n - 1
+        full = place == self.n[owner] - 1
         begins = torch.zeros_like(self.kept)
         begins[surveys] = counts.cumsum(0) - counts
         here = row[full] - begins[owner[full]] + 1
@@ -80,8 +81,9 @@ class Filling:
 
     def _wanted(self, surveys: Tensor) -> Tensor:
         """Candidates to draw next, by what fraction was kept so far."""
-        rate = (self.kept[surveys] + GUESS * self.n / 4) / (self.seen[surveys] + self.n / 4)
-        missing = self.n - self.kept[surveys]
+        n = self.n[surveys]
+        rate = (self.kept[surveys] + GUESS * n / 4) / (self.seen[surveys] + n / 4)
+        missing = n - self.kept[surveys]
         return (MARGIN * missing / rate).ceil().long() + 1
 
     def _give_up(self) -> None:
@@ -89,8 +91,8 @@ class Filling:
         if bool(poor.any()):
             b = int(poor.nonzero()[0, 0])
             raise ConfigError(
-                f"the selection keeps too little: survey {b} has {int(self.kept[b])} of {self.n} "
-                f"supernovae after {int(self.seen[b])} candidates"
+                f"the selection keeps too little: survey {b} has {int(self.kept[b])} of "
+                f"{int(self.n[b])} supernovae after {int(self.seen[b])} candidates"
             )
 
 

@@ -85,7 +85,7 @@ class FlowModule(PosteriorEstimator):
     @torch.no_grad()
     def sample(self, x: Any, n: int, seed: int = 0) -> Tensor:
         """Independent draws from the posteriors of B surveys, shape (B, n, D), float64."""
-        return self.draw(x, n, torch.Generator(self.device).manual_seed(seed))
+        return self.draw(x, n, torch.Generator(self.device).manual_seed(seed)).cpu()
 
     @torch.no_grad()
     def draw(self, x: Any, n: int, generator: torch.Generator) -> Tensor:

@@ -37,8 +37,8 @@ PRIOR = BoxPrior(PARAMETERS, (0.05, -0.5, 0.05), (0.7, 0.5, 0.35))
 # Beyond the largest shift of the prior and four of its largest σ_int.
 REACH, STEP = 2.4, 0.04
 MOST_AT_ONCE = 5_000
-# Candidates of one survey have numbers of their own below this.
-CANDIDATES = 2**32
+# Candidates of one survey have numbers of their own below this, surveys of one stream below that.
+CANDIDATES, SURVEYS = 2**32, 2**30
 
 
 class LightCurveSurvey:
@@ -142,7 +142,12 @@ def simulate_light_curves(
         seat, row = filling.add(surveys, counts, owner, kept)
         member[seat], flux[seat] = chosen[row], batch.flux[row]
     batch = survey.expected[member.flatten()]
-    batch = replace(batch, flux=flux.flatten(0, 1), object_id=_names(seed, first, member.shape))
+    batch = replace(
+        batch,
+        flux=flux.flatten(0, 1),
+        object_id=_names(seed, first, member.shape),
+        noiseless=False,
+    )
     return LightCurveSurveys(batch, member, filling.last)
 
 
@@ -159,7 +164,9 @@ def _candidates(
     owner = surveys.repeat_interleave(counts)
     before = (counts.cumsum(0) - counts).repeat_interleave(counts)
     number = filling.seen[owner] + torch.arange(len(owner)) - before
-    streams = Streams(seed, (first + owner) * CANDIDATES + number, "b2/")
+    # Numbers of surveys may be larger than what is left for them: the rest names the stream.
+    block, start = divmod(first, SURVEYS)
+    streams = Streams(seed, (start + owner) * CANDIDATES + number, f"b2/{block}/")
     chosen = (streams.uniform("member") * len(survey.redshift)).long()
     mean = survey.mean_offset(chosen[:, None], theta[owner, None])[:, 0, 0]
     offset = mean + theta[owner, 2] * streams.normal("offset")
@@ -167,7 +174,7 @@ def _candidates(
     noise = streams.normal("noise", batch.flux.shape[1]).to(batch.flux)
     true = batch.flux * (10 ** (-0.4 * offset))[:, None].to(batch.flux)
     measured = torch.where(batch.mask, true + batch.flux_err * noise, 0.0)
-    return owner, chosen, replace(batch, flux=measured)
+    return owner, chosen, replace(batch, flux=measured, noiseless=False)
 
 
 def _names(seed: int, first: int, shape: torch.Size) -> list[str]:

@@ -135,11 +135,23 @@ class RatioModule(PosteriorEstimator):
         if config["proposal"] is not None:
             self.proposal = FlowModule(**config["proposal"]).requires_grad_(False)
 
+    def within(self, prior: BoxPrior) -> Self:
+        """The same network with another prior, to go on training.
+
+        Raises:
+            ConfigError: A correction, whose prior is that of its proposal.
+        """
+        if self.proposal is not None:
+            raise ConfigError(
+                "a correction has the prior of its proposal: truncate the flow, then correct it"
+            )
+        return super().within(prior)
+
     # ---------------------------------------------------------------- what it tells
 
     def embed(self, x: Any) -> Tensor:
         """Vectors, shape (B, E), of B surveys; after its own the proposal's."""
-        own = self.embedding(x)
+        own = super().embed(x)
         return own if self.proposal is None else torch.cat([own, self.proposal.embed(x)], 1)
 
     def log_ratio_embedded(self, theta: Tensor, embedded: Tensor) -> Tensor:
@@ -186,7 +198,8 @@ class RatioModule(PosteriorEstimator):
         """Logits of joint pairs (B,) and of marginal ones (B, K)."""
         embedded, scaled = self.embedding(x), self.standardised(theta)
         k = self.config["n_negatives"]
-        if self.config["negatives"] == "batch":
+        # One survey alone, such as the last of a shard, has no others.
+        if self.config["negatives"] == "batch" and len(theta) > 1:
             n = len(theta)
             every = self.head(scaled, embedded)
             # The k surveys that follow in the batch.

@@ -214,7 +214,7 @@ class FlowLikelihood:
             raise ConfigError(f"theta: {', '.join(PARAMETERS)} are accepted")
         z, data = self.data.redshift[:, None], self.data.data[:, None]
         found = self.flow.log_prob(z, data, theta[..., None, :])
-        return (found * self.data.mask[:, None]).sum(-1)
+        return torch.where(self.data.mask[:, None], found, 0.0).sum(-1)
 
     def take(self, index: Tensor) -> Self:
         """That of the chosen surveys."""

@@ -72,10 +72,7 @@ class SummarySimulator:
         if low == high:
             return theta, simulate(self.survey, theta, high, self.seed, first)
         number = draw_numbers(low, high, count, self.seed, first)
-        data = simulate(self.survey, theta, int(number.max()), self.seed, first)
-        mask = torch.arange(data.mask.shape[1]) < number[:, None]
-        redshift = torch.where(mask, data.redshift, self.survey.z_low)
-        return theta, replace(data, redshift=redshift, data=data.data * mask[..., None], mask=mask)
+        return theta, simulate(self.survey, theta, number, self.seed, first)
 
     def within(self, prior: BoxPrior) -> Self:
         """The same with another prior."""

@@ -133,6 +133,9 @@ def _check_same(folder: Path, facts: dict[str, Any]) -> None:
         with atomic_write(path) as draft:
             draft.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         return
-    found = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path}: damaged ({error})") from error
     if found != facts:
         raise DataError(f"{folder}: holds another simulation; name a new folder")

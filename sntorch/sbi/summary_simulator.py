@@ -24,14 +24,14 @@ MOST_AT_ONCE = 25_000
 
 
 def simulate(
-    survey: SummarySurvey, theta: Tensor, n: int, seed: int, first: int = 0
+    survey: SummarySurvey, theta: Tensor, n: int | Tensor, seed: int, first: int = 0
 ) -> SummaryData:
     """Surveys with ``n`` detected supernovae each.
 
     Args:
         survey: What is observed.
         theta: Parameters of each survey, shape (B, 5), float64.
-        n: Number of supernovae, at least 1.
+        n: Number of supernovae, at least 1; of each survey where shape (B,), int64.
         seed: Any integer.
         first: Number of the first survey; the b-th is number ``first + b`` of the seed.
 
@@ -39,18 +39,20 @@ def simulate(
         ConfigError: An empty survey, parameters that are not five, or a selection that keeps next
             to nothing.
     """
-    if n < 1:
-        raise ConfigError(f"n is the number of supernovae in a survey, at least 1; found {n}")
+    least, width = (int(part) for part in torch.as_tensor(n).aminmax())
+    if least < 1:
+        raise ConfigError(f"n is the number of supernovae in a survey, at least 1; found {least}")
     _check(theta)
     filling = Filling(len(theta), n)
-    redshift = torch.zeros(len(theta), n, dtype=torch.float64)
-    data = torch.zeros(len(theta), n, 3, dtype=torch.float64)
+    redshift = torch.full((len(theta), width), survey.z_low, dtype=torch.float64)
+    data = torch.zeros(len(theta), width, 3, dtype=torch.float64)
     for surveys, counts in filling.rounds(MOST_AT_ONCE):
         drawn = _candidates(survey, theta, seed, first, surveys, filling.seen, counts)
         owner, z, measured, detected = drawn
         seat, row = filling.add(surveys, counts, owner, detected)
         redshift[seat], data[seat] = z[row], measured[row]
-    return SummaryData(redshift, data, torch.ones_like(redshift, dtype=torch.bool), filling.last)
+    mask = torch.arange(width) < filling.n[:, None]
+    return SummaryData(redshift, data, mask, filling.last)
 
 
 def simulate_exposure(

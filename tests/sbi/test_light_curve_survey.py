@@ -90,6 +90,9 @@ def test_surveys_are_reproducible_one_by_one(survey):
     part = whole.take(torch.tensor([3]))
     assert part.batch.object_id == last.batch.object_id
     assert torch.equal(part.batch.flux, whole.batch.flux[36:])
+    assert not whole.batch.noiseless
+    far = simulate_light_curves(survey, theta, 12, seed=5, first=2**40)
+    assert not torch.equal(far.member, whole.member)
 
 
 def test_brighter_universes_are_seen(survey):

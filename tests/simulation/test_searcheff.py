@@ -66,6 +66,7 @@ def test_a_spectroscopic_file_has_a_band_and_a_table(tmp_path):
         (PIPELINE.replace("SNR: 5.0 0.5", "SNR: 0.0 0.5"), "increasing order"),
         ("SNR: 1 0.5\n", "line 1: a row before any FILTER"),
         ("nothing\n", "no map"),
+        (PIPELINE.replace("BAND: i", "BAND: gi"), "second map of g"),
     ],
 )
 def test_bad_detection_files_are_refused(tmp_path, text, message):
@@ -121,6 +122,16 @@ def test_the_trigger_agrees_with_drawn_detections():
         ]
     )
     torch.testing.assert_close((counts >= 2).double().mean(1), expected, atol=0.03, rtol=0)
+
+
+def test_an_absolute_map_counts_negative_detections(tmp_path):
+    batch = example_batch(n=3)
+    batch.flux.neg_()
+    tables = read_detection_efficiency(write(tmp_path, PIPELINE))
+    signed, absolute = (Trigger({batch.bands[0]: tables[k]}, 1) for k in ("g", "i"))
+    assert float(signed.probability(batch, {}).max()) < float(
+        absolute.probability(batch, {}).max()
+    )
 
 
 def test_impossible_triggers_are_refused():

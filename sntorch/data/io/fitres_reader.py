@@ -36,7 +36,7 @@ def read_fitres(
         raise DataError(f"{path}: no such file")
     names: list[str] | None = None
     rows: list[list[str]] = []
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1):
         words = line.split()
         if words[:1] == ["VARNAMES:"]:
             names = words[1:]

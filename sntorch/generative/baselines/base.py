@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sntorch.data.batch import LightCurveBatch
 from sntorch.errors import CheckpointError, ConfigError, DataError
-from sntorch.generative.base import Cadence, GenerativeModel, Seed
+from sntorch.generative.base import Cadence, GenerativeModel, Seed, refuse_noiseless
 from sntorch.generative.baselines.errors import fit_error_law
 from sntorch.generative.baselines.training_set import (
     Drawn,
@@ -62,8 +62,10 @@ class Baseline(GenerativeModel):
             batch: Light curves; upper limits and values that are not finite are left out.
 
         Raises:
+            ConfigError: Training objects without noise.
             DataError: A class with fewer than 5 objects, or a band without observations.
         """
+        refuse_noiseless(batch)
         self._hold(usable(batch))
         known = self.training
         law = fit_error_law(

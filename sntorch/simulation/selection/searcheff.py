@@ -17,8 +17,10 @@ from pathlib import Path
 
 from sntorch.errors import DataError
 from sntorch.simulation.selection.efficiencies import EfficiencyTable
+from sntorch.simulation.selection.trigger import ABSOLUTE
 
-DETECTION = {"SNR:": False, "ABS(SNR):": True}
+# What a row is of, and what of it: its size, or the number itself.
+DETECTION = {"SNR:": "snr", "ABS(SNR):": ABSOLUTE}
 REFUSED = ("FIELD:", "MAG:", "MAPNAME_PHOTPROB:")
 END_OF_TEXT = "DOCUMENTATION_END:"
 PEAK = "PEAKMAG_"
@@ -35,16 +37,19 @@ def read_detection_efficiency(
             own letters are the keys.
 
     Raises:
-        DataError: No such file, no map, a row that is not two numbers, an efficiency outside
-            [0, 1], a filter without a bandpass, or a map of a kind that is not read.
+        DataError: No such file, no map, two of one filter, a row that is not two numbers, an
+            efficiency outside [0, 1], a filter without a bandpass, or a map of a kind that is
+            not read.
     """
-    filters, rows = "", {}
+    filters, rows, kinds = "", {}, {}
     for number, key, words in _lines(path):
         if key in REFUSED:
             raise DataError(f"{path}, line {number}: {key} is not read; maps of SNR by filter are")
         if key in ("FILTER:", "BAND:"):
             filters = words[0] if words else ""
             for letter in filters:
+                if letter in rows:
+                    raise DataError(f"{path}, line {number}: a second map of {letter}")
                 rows[letter] = []
         if key in DETECTION:
             if not filters:
@@ -52,13 +57,14 @@ def read_detection_efficiency(
             pair = _pair(path, number, words)
             for letter in filters:
                 rows[letter].append(pair)
+                kinds[letter] = DETECTION[key]
     if not rows:
         raise DataError(f"{path}: no map; lines FILTER: and SNR: are accepted")
     missing = [letter for letter in rows if bands is not None and letter not in bands]
     if missing:
         raise DataError(f"{path}: no bandpass for its filter {missing[0]}; give bands={{…}}")
     names = {letter: letter if bands is None else bands[letter] for letter in rows}
-    return {names[letter]: _table(path, "snr", pairs) for letter, pairs in rows.items()}
+    return {names[k]: _table(path, kinds.get(k, "snr"), pairs) for k, pairs in rows.items()}
 
 
 def read_spectroscopic_efficiency(path: str | Path) -> tuple[str, EfficiencyTable]:
@@ -94,7 +100,7 @@ def _lines(path: str | Path) -> Iterator[tuple[int, str, list[str]]]:
     path = Path(path)
     if not path.is_file():
         raise DataError(f"{path}: no such file")
-    lines = [line.split("#")[0].split() for line in path.read_text().splitlines()]
+    lines = [line.split("#")[0].split() for line in path.read_text(errors="replace").splitlines()]
     ends = [i for i, words in enumerate(lines) if words[:1] == [END_OF_TEXT]]
     for i, words in enumerate(lines):
         if words and (not ends or i > ends[0]):

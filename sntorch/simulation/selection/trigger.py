@@ -14,6 +14,9 @@ from sntorch.simulation.selection.base import Cut, Truth
 from sntorch.simulation.selection.counts import measured, night_of
 from sntorch.simulation.selection.efficiencies import EfficiencyTable
 
+# Of efficiencies against the size of the signal-to-noise ratio.
+ABSOLUTE = "abs_snr"
+
 
 @dataclass(frozen=True)
 class Trigger(Cut):
@@ -57,7 +60,8 @@ class Trigger(Cut):
         found = torch.zeros_like(snr)
         for band, table in self.efficiency.items():
             mine = measured(batch) & (batch.band == batch.bands.index(band))
-            found = torch.where(mine, table.log_of(snr).exp(), found)
+            value = snr.abs() if table.of == ABSOLUTE else snr
+            found = torch.where(mine, table.log_of(value).exp(), found)
         return found
 
     def _nights(self, detected: Tensor, batch: LightCurveBatch) -> Tensor:
@@ -76,7 +80,7 @@ class Trigger(Cut):
 
 def at_least(probability: Tensor, n: int) -> Tensor:
     """Probability of ``n`` successes or more, shape (B,), of independent trials (B, T)."""
-    state = torch.zeros(len(probability), n + 1, dtype=probability.dtype)
+    state = probability.new_zeros(len(probability), n + 1)
     state[:, 0] = 1
     for p in probability.T[..., None]:
         moved = state[:, :-1] * p
