@@ -1,6 +1,6 @@
 """A trained posterior flow through the ``sbi`` package: its SBC and TARP, and ours from the same.
 
-B1 with 100 supernovae in a survey. Its density goes through the slice sampler of ``sbi`` as a ratio, with
+B1 with 100 supernovae in a survey. The density goes through the slice sampler of ``sbi``, with
 embeddings in place of surveys; ours draws from the flow itself. Times are CPU seconds on one
 thread.
 """

@@ -116,8 +116,11 @@ def user_message(error: BaseException) -> str | None:
     ours = _first(error, SntorchError)
     if ours is not None:
         return _one_line(str(ours))
-    if isinstance(error, MissingConfigException) and not error.options:
-        return _one_line(_missing(str(error.missing_cfg_file)))
+    if isinstance(error, MissingConfigException):
+        name = str(error.missing_cfg_file)
+        # Of a config in a sub-folder Hydra knows its neighbours' names at most.
+        if not error.options or name.count("/") > 1:
+            return _one_line(_missing(name))
     if isinstance(error, (HydraException, OmegaConfBaseException)):
         # Hydra hides what went wrong in the cause.
         cause = str(error.__cause__ or "")

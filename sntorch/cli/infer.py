@@ -84,8 +84,8 @@ def posteriors(
     """Draws, shape (S, D), of the likelihood with selection and without, and of networks.
 
     Raises:
-        ConfigError: A network of another prior or sample. (That it learnt another limit is not
-            seen.)
+        ConfigError: A network of another prior or sample; that it learnt another limit is not
+            seen.
         DataError: A sample outside of what it was trained on.
     """
     from sntorch.sbi.observations import check_observations

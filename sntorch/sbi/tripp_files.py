@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from sntorch.data.io.fitres_reader import read_fitres
+from sntorch.data.magnitudes import LN_PER_MAG
 from sntorch.errors import DataError
 from sntorch.physics.cosmology import Cosmology
 from sntorch.sbi.tripp import TrippSample
@@ -17,7 +17,8 @@ COLUMNS = (
     *("zHD", "zHDERR", "mB", "mBERR", "x0", "x1", "x1ERR", "c", "cERR"),
     *("COV_x1_c", "COV_x1_x0", "COV_c_x0"),
 )
-PER_MAG = 5 / math.log(10)
+# Of a distance modulus by a relative error of the redshift.
+PER_REDSHIFT = 2 / LN_PER_MAG
 
 
 def read_tripp(path: str | Path, cosmology: Cosmology, quality: bool = False) -> TrippSample:
@@ -46,9 +47,11 @@ def read_tripp(path: str | Path, cosmology: Cosmology, quality: bool = False) ->
     column = {name: values[kept] for name, values in column.items()}
     z = torch.from_numpy(column["zHD"])
     data = np.stack([column["mB"], column["x1"], column["c"]], -1)
-    slope = -2.5 / math.log(10) / column["x0"]
+    slope = -1 / (LN_PER_MAG * column["x0"])
     covariance = np.empty((len(data), 3, 3))
-    covariance[:, 0, 0] = column["mBERR"] ** 2 + (PER_MAG * column["zHDERR"] / column["zHD"]) ** 2
+    covariance[:, 0, 0] = (
+        column["mBERR"] ** 2 + (PER_REDSHIFT * column["zHDERR"] / column["zHD"]) ** 2
+    )
     covariance[:, 1, 1], covariance[:, 2, 2] = column["x1ERR"] ** 2, column["cERR"] ** 2
     covariance[:, 0, 1] = covariance[:, 1, 0] = slope * column["COV_x1_x0"]
     covariance[:, 0, 2] = covariance[:, 2, 0] = slope * column["COV_c_x0"]

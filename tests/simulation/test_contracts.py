@@ -69,6 +69,7 @@ CUTS = {
     "Range": WithinRange("redshift", 0.05, 0.2),
     "Spectrum": SpectroscopicEfficiency(PeakMagnitude("desi"), s2=50.0),
     "Table": EfficiencyTable("redshift", (0.0, 0.1, 0.2), (0.9, 0.5, 0.0)),
+    "Trigger": cuts.Trigger({"desr": EfficiencyTable("snr", (0.0, 10.0), (0.0, 1.0))}, 2),
     "Function": FunctionCut(lambda batch, truth: truth["redshift"] < 0.1, "near"),
 }
 POPULATIONS = {
