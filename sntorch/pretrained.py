@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,20 @@ def load_pretrained(
     if of is not None and found != named(of)["_target_"]:
         raise CheckpointError(f"{folder}: holds {found}, not {named(of)['_target_']}")
     return config, tensors
+
+
+@contextmanager
+def rebuilding(folder: str | Path) -> Iterator[None]:
+    """Around what rebuilds a model from the config and the tensors of a folder.
+
+    Raises:
+        CheckpointError: Something is missing there, or of another shape.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, RuntimeError) as error:
+        what = str(error).splitlines()[0]
+        raise CheckpointError(f"{folder}: incomplete ({what})") from error
 
 
 def named(cls: type) -> dict[str, str]:

@@ -34,7 +34,7 @@ from sntorch.errors import CheckpointError, ConfigError, DataError
 from sntorch.nn.ema import AveragedModel
 from sntorch.nn.schedules import rate_at
 from sntorch.nn.swag import Swag
-from sntorch.pretrained import load_pretrained, named, save_pretrained, training_sha256
+from sntorch.pretrained import load_pretrained, named, rebuilding, save_pretrained, training_sha256
 
 # Logging every step would cost as much as a small network.
 LOG_EVERY = 20
@@ -406,14 +406,10 @@ class ClassifierModule(L.LightningModule):
             CheckpointError: A missing or damaged file, or the folder of another model.
         """
         config, tensors = load_pretrained(folder, map_location, cls)
-        try:
+        with rebuilding(folder):
             module = cls(**config["arguments"])
             module._restore(config)
             average = {k: v for k, v in tensors.items() if k.startswith(AVERAGE)}
             same = {NETWORK + k.removeprefix(AVERAGE): v for k, v in average.items()}
             module.load_state_dict(tensors | same)
-        except (KeyError, TypeError, RuntimeError) as error:
-            raise CheckpointError(
-                f"{folder}: incomplete ({str(error).splitlines()[0]})"
-            ) from error
         return module.to(map_location).eval()

@@ -29,6 +29,7 @@ from sntorch.nn.ema import AveragedModel
 from sntorch.pretrained import (
     load_pretrained,
     named,
+    rebuilding,
     save_pretrained,
     training_sha256,
 )
@@ -278,14 +279,10 @@ class TrainedGenerator(L.LightningModule, GenerativeModel):
             CheckpointError: A missing or damaged file, or the folder of another model.
         """
         config, tensors = load_pretrained(folder, map_location, cls)
-        try:
+        with rebuilding(folder):
             model = cls(**config["arguments"])
             model._restore(config, tensors)
             model.load_state_dict(tensors)
-        except (KeyError, TypeError, RuntimeError) as error:
-            raise CheckpointError(
-                f"{folder}: incomplete ({str(error).splitlines()[0]})"
-            ) from error
         return model.to(map_location).eval()
 
 

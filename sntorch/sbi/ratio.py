@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from sntorch.errors import ConfigError
+from sntorch.sbi.diagnostics.evidence import mean_ratio
 from sntorch.sbi.ensemble import EnsembleSettings
 from sntorch.sbi.ensemble import sample as walk
 from sntorch.sbi.estimator import PosteriorEstimator
@@ -167,9 +168,7 @@ class RatioModule(PosteriorEstimator):
     @torch.no_grad()
     def log_evidence(self, x: Any, n: int = 4096, seed: int = 0) -> Tensor:
         """ln of the prior's mean of r, shape (B,): zero for a ratio that is normalised."""
-        generator = torch.Generator(self.device).manual_seed(seed)
-        found = self.log_ratio(self._from_prior(n, generator), x)
-        return found.logsumexp(1) - torch.log(found.new_tensor(n))
+        return mean_ratio(lambda theta: self.log_ratio(theta[0], x), self.prior, n, seed)[0]
 
     def sample(self, x: Any, n: int, seed: int = 0) -> Tensor:
         """Draws from the posteriors of B surveys by the batched sampler, shape (B, n, D)."""

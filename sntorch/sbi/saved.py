@@ -9,7 +9,7 @@ import lightning as L
 
 from sntorch.checkpoints import KEY, load_model
 from sntorch.errors import CheckpointError
-from sntorch.pretrained import load_pretrained, named, save_pretrained
+from sntorch.pretrained import load_pretrained, named, rebuilding, save_pretrained
 
 
 class SavedModule(L.LightningModule):
@@ -56,10 +56,7 @@ class SavedModule(L.LightningModule):
             CheckpointError: A missing or damaged file, or the folder of another model.
         """
         config, tensors = load_pretrained(folder, map_location, cls)
-        try:
+        with rebuilding(folder):
             module = cls(**config["arguments"])
             module.load_state_dict(tensors)
-        except (KeyError, TypeError, RuntimeError) as error:
-            what = str(error).splitlines()[0]
-            raise CheckpointError(f"{folder}: incomplete ({what})") from error
         return module.to(map_location).eval()

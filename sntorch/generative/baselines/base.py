@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sntorch.data.batch import LightCurveBatch
-from sntorch.errors import CheckpointError, ConfigError, DataError
+from sntorch.errors import ConfigError, DataError
 from sntorch.generative.base import Cadence, GenerativeModel, Seed, refuse_noiseless
 from sntorch.generative.baselines.errors import fit_error_law
 from sntorch.generative.baselines.training_set import (
@@ -30,6 +30,7 @@ from sntorch.pretrained import (
     batch_tensors,
     load_pretrained,
     named,
+    rebuilding,
     save_pretrained,
     training_sha256,
 )
@@ -266,7 +267,7 @@ class Baseline(GenerativeModel):
             CheckpointError: A missing or damaged file, or the folder of another model.
         """
         config, tensors = load_pretrained(folder, map_location, cls)
-        try:
+        with rebuilding(folder):
             model = cls(**config["arguments"])
             columns = {f.name: tensors.get(f"training.{f.name}") for f in fields(LightCurveBatch)}
             model._hold(
@@ -278,8 +279,6 @@ class Baseline(GenerativeModel):
                     zeropoint=config["zeropoint"],
                 )
             )
-        except (KeyError, TypeError) as error:
-            raise CheckpointError(f"{folder}: incomplete ({error})") from error
         prefix = "fitted."
         model.fitted = {k.removeprefix(prefix): v for k, v in tensors.items() if prefix in k}
         return model
