@@ -6,7 +6,8 @@ row gives the median of the seeds, all of them, and what a training set and fres
 A seed is stored as soon as it is done, so the same command goes on where it was stopped.
 
 ``--simulation des_mixed --pretrain SECONDS`` trains on 1,000 core-collapse supernovae of the same
-survey first, once, and goes on from there on each small training set.
+survey first, once, and goes on from there on each small training set. ``--simulation-seed`` draws
+the survey and all of its objects anew: settings that were found on one are confirmed on another.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class Study:
         pretrain: CPU time on the common class before, 0 for none.
         simulation: Preset in conf/simulation.
         overrides: Of the model's config.
+        simulation_seed: Of the survey and all of its objects.
     """
 
     model: str
@@ -62,13 +64,17 @@ class Study:
     pretrain: float
     simulation: str
     overrides: tuple[str, ...]
+    simulation_seed: int = SIMULATION_SEED
 
     @property
     def label(self) -> str:
         """In a few words."""
         before = f" after {self.pretrain:.0f} s on the common class" if self.pretrain else ""
         changed = f" ({' '.join(self.overrides)})" if self.overrides else ""
-        return f"{MODELS[self.model]}{changed}, n = {self.n}, {self.seconds:.0f} s{before}"
+        other = self.simulation_seed != SIMULATION_SEED
+        survey = f", survey {self.simulation_seed}" if other else ""
+        trained = f"n = {self.n}, {self.seconds:.0f} s{before}"
+        return f"{MODELS[self.model]}{changed}, {trained}{survey}"
 
 
 @dataclass(frozen=True)
@@ -201,9 +207,9 @@ def targets(study: Study) -> tuple[Target, ...]:
 
 
 @cache
-def samples(simulation: str) -> Samples:
+def samples(simulation: str, seed: int) -> Samples:
     """The samples of a preset."""
-    return Samples.draw(simulation, SIMULATION_SEED)
+    return Samples.draw(simulation, seed)
 
 
 def pretrained(study: Study, folder: Path) -> Path | None:
@@ -213,7 +219,8 @@ def pretrained(study: Study, folder: Path) -> Path | None:
     out = folder / "common"
     if not out.is_dir():
         model = built(MODELS[study.model], "seed=0", *study.overrides)
-        train(model, samples(study.simulation).common, study.pretrain, seed=0)
+        known = samples(study.simulation, study.simulation_seed)
+        train(model, known.common, study.pretrain, seed=0)
         model.save_pretrained(out)
     return out
 
@@ -223,7 +230,8 @@ def measure(study: Study, seed: int, folder: Path) -> Scores:
     path = folder / f"seed_{seed}.json"
     if path.exists():
         return json.loads(path.read_text())
-    known, start = samples(study.simulation), pretrained(study, folder)
+    known = samples(study.simulation, study.simulation_seed)
+    start = pretrained(study, folder)
     batch = known.train(study.n, seed)
     going_on = [] if start is None else [f"start_from={start.resolve()}"]
     model = built(MODELS[study.model], f"seed={seed}", *study.overrides, *going_on)
@@ -320,6 +328,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--pretrain", type=float, default=0, help="seconds on the common class")
     parser.add_argument("--simulation", default=ALONE, choices=(ALONE, MIXED))
+    parser.add_argument("--simulation-seed", type=int, default=SIMULATION_SEED)
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="of the model")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--folder", type=Path, default=Path("outputs/generative"))
@@ -335,6 +344,7 @@ def main() -> None:
             options.pretrain,
             options.simulation,
             tuple(options.set),
+            options.simulation_seed,
         )
         measured = list(study_rows(study, options.seeds, prepared(study, options.folder)))
     print(markdown(measured))
@@ -352,6 +362,8 @@ def prepared(study: Study, folder: Path) -> Path:
     parts = [study.model, f"n{study.n}", f"{study.seconds:.0f}s", study.simulation, *changed]
     if study.pretrain:
         parts.append(f"after{study.pretrain:.0f}s")
+    if study.simulation_seed != SIMULATION_SEED:
+        parts.append(f"survey{study.simulation_seed}")
     own = folder / "_".join(parts)
     own.mkdir(parents=True, exist_ok=True)
     settings = own / "study.json"
