@@ -25,6 +25,7 @@ from sntorch.generative.lengths import mask_from_counts
 from sntorch.generative.noise import balanced, mix, object_noise, object_uniforms
 from sntorch.generative.requests import Request, TrainingObjects
 from sntorch.generative.sampling import GROUPS, chunks, groups
+from sntorch.nn.groups import on_threads
 
 # Shift of the epochs, choice of them.
 N_CHOICES = 2
@@ -111,19 +112,25 @@ def sample_objects(
         zeropoint: Zero point of the fluxes.
         device: Where to compute.
         group: Objects that are computed together on a CPU.
-        make: Phases, fluxes and errors, each (B, L, F), of some objects.
+        make: Phases, fluxes and errors, each (B, L, F), of some objects. On a CPU it is called by
+            as many threads as PyTorch has.
     """
-    parts = []
-    for index, count in chunks(request.n, GROUPS * group):
+
+    def made(index: Tensor, count: int) -> list[Tensor]:
+        """The photometry and properties of a chunk, of which so many objects are asked for."""
         draws = draw_objects(request, known, index, *sizes).to(device)
-        made = draws.t_ref.new_zeros(3, *draws.mask.shape)
+        columns = draws.t_ref.new_zeros(3, *draws.mask.shape)
         for members in groups(draws.mask, group):
             # Groups in which nobody was asked for are left out.
             if int(members.min()) < count:
                 found = torch.stack(make(draws[members]))
-                made[:, members, : found.shape[2]] = found
-        kept = *made, draws.mask, draws.t_ref, draws.label, draws.numbers
-        parts.append([part[:count] for part in kept])
+                columns[:, members, : found.shape[2]] = found
+        kept = *columns, draws.mask, draws.t_ref, draws.label, draws.numbers
+        return [part[:count] for part in kept]
+
+    calls = list(chunks(request.n, GROUPS * group))
+    beside = device.type == "cpu"
+    parts = on_threads(made, calls) if beside else [made(*call) for call in calls]
     days, flux, flux_err, mask, *objects = (torch.cat(part) for part in zip(*parts, strict=True))
     return observed(known.source(zeropoint, *objects), mask, days, flux, flux_err)
 

@@ -291,7 +291,8 @@ class FlowMatching(TrainedGenerator):
         how = Drawing(
             self.config["n_steps"], self.config["guidance"], self.config["measurement"], noiseless
         )
-        return sample_flow(self.flow, self.average, request, how, self.device)
+        with self.average.evaluating():
+            return sample_flow(self.flow, self.average, request, how, self.device)
 
     # -------------------------------------------------------------- persistence
 

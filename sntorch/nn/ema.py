@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -45,16 +47,23 @@ class AveragedModel(nn.Module):
         for own, new in zip(self.average.buffers(), model.buffers(), strict=True):
             own.copy_(new)
 
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Keep the averaged network in evaluation mode, so that several threads may run it."""
+        before = self.average.training
+        self.average.eval()
+        try:
+            yield
+        finally:
+            self.average.train(before)
+
     def forward(self, *args: object, **kwargs: object) -> Tensor:
         """Run the averaged network in evaluation mode, whatever mode it is in."""
         if not self.average.training:
             # Telling every part its mode takes as long as a small part takes to run.
             return self.average(*args, **kwargs)
-        self.average.eval()
-        try:
+        with self.evaluating():
             return self.average(*args, **kwargs)
-        finally:
-            self.average.train()
 
     def extra_repr(self) -> str:
         """Show the decay."""

@@ -233,6 +233,21 @@ def test_resampled_and_given_cadences():
     assert torch.equal(given.band[45][given.mask[45]], train.band[1][train.mask[1]])
 
 
+@pytest.mark.parametrize(("make", "n"), [(recurrent, 1100), (flow, 200)])
+def test_threads_and_chunks_change_nothing(make, n):
+    model = make()
+    model.fit_encoding(population(40))
+    model.train()
+    few, alone = model.sample(5, seed=3), model.sample(n, seed=3)
+    torch.set_num_threads(2)
+    beside = model.sample(n, seed=3)
+    assert model.average.average.training
+    for name in ("time", "flux", "flux_err"):
+        found = getattr(alone, name)
+        assert torch.equal(getattr(beside, name), found)
+        assert torch.equal(found[:5, : few.time.shape[1]], getattr(few, name))
+
+
 def test_temperature_narrows_the_population():
     model = fitted(recurrent())
     wide, narrow = (

@@ -35,6 +35,9 @@ def test_runs_in_evaluation_mode_and_keeps_its_mode():
     average = AveragedModel(nn.Dropout(0.5)).train()
     assert torch.equal(average(torch.ones(50)), torch.ones(50))
     assert average.average.training
+    with average.evaluating():
+        assert not average.average.training
+    assert average.average.training
 
 
 def test_refuses_other_decays():
