@@ -12,7 +12,7 @@ import pytest
 
 DOMAINS = {"generative", "classification", "bayesn", "sbi"}
 # How parts are found by name, and how models are kept and opened.
-SHARED = {"errors", "atomic", "building", "checkpoints", "pretrained"}
+SHARED = {"errors", "atomic", "building", "checkpoints", "pretrained", "saved"}
 MAY_IMPORT = {
     "errors": set(),
     "atomic": {"errors"},
@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "building": {"errors"},
     "checkpoints": {"errors"},
     "pretrained": {"errors", "atomic", "checkpoints", "data"},
+    "saved": {"errors", "checkpoints", "pretrained"},
     "plotting": {"errors", "physics", "data"},
     "callbacks": {"errors", "physics", "data", "plotting", "nn", "generative"},
     **{

@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-import lightning as L
 import numpy as np
 import torch
 from torch import Tensor
@@ -34,7 +33,8 @@ from sntorch.errors import CheckpointError, ConfigError, DataError
 from sntorch.nn.ema import AveragedModel
 from sntorch.nn.schedules import rate_at
 from sntorch.nn.swag import Swag
-from sntorch.pretrained import load_pretrained, named, rebuilding, save_pretrained, training_sha256
+from sntorch.pretrained import named, save_pretrained, training_sha256
+from sntorch.saved import SavedModule
 
 # Logging every step would cost as much as a small network.
 LOG_EVERY = 20
@@ -42,7 +42,7 @@ LOG_EVERY = 20
 NETWORK, AVERAGE = "network.", "average.average."
 
 
-class ClassifierModule(L.LightningModule):
+class ClassifierModule(SavedModule):
     """A network with its loss, augmentation and optimiser.
 
     Args:
@@ -72,6 +72,7 @@ class ClassifierModule(L.LightningModule):
             features of the whole light curve for what learns from a part of it.
     """
 
+    KIND = "classifier"
     network: ClassifierNetwork
     average: AveragedModel
     iterations: Tensor
@@ -100,7 +101,7 @@ class ClassifierModule(L.LightningModule):
         if not 0 <= class_weights <= 1:
             raise ConfigError(f"class_weights={class_weights}: 0 to 1, or true, is accepted")
         rate_at(0.0, schedule)
-        self.config: dict[str, Any] = plain(
+        self.config = plain(
             {
                 "network": network,
                 "context": list(context),
@@ -328,7 +329,7 @@ class ClassifierModule(L.LightningModule):
 
     def _description(self) -> dict[str, Any]:
         return {
-            "model": type(self).__name__,
+            **super()._description(),
             "arguments": self.config,
             "bands": list(self.bands),
             "classes": list(self.classes),
@@ -342,7 +343,7 @@ class ClassifierModule(L.LightningModule):
             "training_facts": self.training_facts,
         }
 
-    def _restore(self, found: Mapping[str, Any]) -> None:
+    def _restore(self, found: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
         self.context.build(found["bands"], found.get("feature_names", ()))
         self._build(found["bands"], found["classes"], found["zeropoint"])
         self.host = tuple(found["host"])
@@ -351,18 +352,6 @@ class ClassifierModule(L.LightningModule):
         self.training_sha256 = found["training_sha256"]
         self.started_sha256 = found["started_sha256"]
         self.training_facts = found["training_facts"]
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what is needed to rebuild the network."""
-        checkpoint[KEY] = self._description()
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Rebuild the network for the bands and classes of the checkpoint."""
-        found = checkpoint.get(KEY, {})
-        if found.get("model") != type(self).__name__:
-            holds = found.get("model", "no sntorch classifier")
-            raise CheckpointError(f"the checkpoint holds {holds}, not {type(self).__name__}")
-        self._restore(found)
 
     @classmethod
     def from_checkpoint(cls, path: str | Path, map_location: str = "cpu") -> Self:
@@ -398,18 +387,6 @@ class ClassifierModule(L.LightningModule):
         tensors = {k: v for k, v in self.state_dict().items() if not k.startswith(NETWORK)}
         save_pretrained(folder, config, tensors, model_card(config, scores))
 
-    @classmethod
-    def from_pretrained(cls, folder: str | Path, map_location: str = "cpu") -> Self:
-        """The classifier in a folder, in evaluation mode.
-
-        Raises:
-            CheckpointError: A missing or damaged file, or the folder of another model.
-        """
-        config, tensors = load_pretrained(folder, map_location, cls)
-        with rebuilding(folder):
-            module = cls(**config["arguments"])
-            module._restore(config)
-            average = {k: v for k, v in tensors.items() if k.startswith(AVERAGE)}
-            same = {NETWORK + k.removeprefix(AVERAGE): v for k, v in average.items()}
-            module.load_state_dict(tensors | same)
-        return module.to(map_location).eval()
+    def _whole_state(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        average = {k: v for k, v in tensors.items() if k.startswith(AVERAGE)}
+        return {**tensors, **{NETWORK + k.removeprefix(AVERAGE): v for k, v in average.items()}}

@@ -8,15 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-import lightning as L
 import torch
 from torch import Tensor
 
-from sntorch.checkpoints import KEY, load_model
 from sntorch.data.batch import LightCurveBatch, concatenate
 from sntorch.data.facts import facts
 from sntorch.data.rows import LightCurveRows
-from sntorch.errors import CheckpointError, ConfigError
+from sntorch.errors import ConfigError
 from sntorch.generative.base import Cadence, GenerativeModel, Seed
 from sntorch.generative.donors import Donors
 from sntorch.generative.evaluate.quick import quick_metrics
@@ -26,20 +24,15 @@ from sntorch.generative.requests import TrainingObjects
 from sntorch.generative.start import open_start
 from sntorch.generative.training_facts import warn_of_few
 from sntorch.nn.ema import AveragedModel
-from sntorch.pretrained import (
-    load_pretrained,
-    named,
-    rebuilding,
-    save_pretrained,
-    training_sha256,
-)
+from sntorch.pretrained import named, save_pretrained, training_sha256
+from sntorch.saved import SavedModule
 
 AUGMENT_BELOW = 150
 # Logging every step would cost as much as a small network.
 LOG_EVERY = 20
 
 
-class TrainedGenerator(L.LightningModule, GenerativeModel):
+class TrainedGenerator(SavedModule, GenerativeModel):
     """A generator that Lightning trains, with optimisation by hand.
 
     A subclass fits what precedes the networks and builds them (``_fit``), says what it knows of
@@ -60,7 +53,7 @@ class TrainedGenerator(L.LightningModule, GenerativeModel):
     TRAINED: ClassVar[tuple[str, ...]]
     SAME: ClassVar[tuple[str, ...]]
     WHAT: ClassVar[str]
-    config: dict[str, Any]
+    KIND = "generator"
     iterations: Tensor
     average: AveragedModel
 
@@ -210,9 +203,8 @@ class TrainedGenerator(L.LightningModule, GenerativeModel):
     # -------------------------------------------------------------- checkpoints
 
     def _description(self) -> dict[str, Any]:
-        """What is needed beside settings and tensors to rebuild the model, its name among it."""
         return {
-            "model": type(self).__name__,
+            **super()._description(),
             "bands": list(self.bands),
             "classes": list(self.objects.conditions.classes),
             "zeropoint": self.zeropoint,
@@ -232,27 +224,6 @@ class TrainedGenerator(L.LightningModule, GenerativeModel):
     def _rebuild(self, found: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
         """Everything in the sizes of saved tensors, from a description."""
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what is needed to rebuild the networks."""
-        checkpoint[KEY] = self._description()
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Rebuild everything in the sizes of the checkpoint."""
-        found = checkpoint.get(KEY, {})
-        if found.get("model") != type(self).__name__:
-            holds = found.get("model", "no sntorch generator")
-            raise CheckpointError(f"the checkpoint holds {holds}, not {type(self).__name__}")
-        self._restore(found, checkpoint["state_dict"])
-
-    @classmethod
-    def from_checkpoint(cls, path: str | Path, map_location: str = "cpu") -> Self:
-        """A trained model from a checkpoint file, ready to sample.
-
-        Raises:
-            CheckpointError: The file is damaged, missing, or belongs to another model.
-        """
-        return load_model(cls, path, map_location)
-
     def save_pretrained(self, folder: str | Path, scores: Mapping[str, Any] | None = None) -> None:
         """Write the trained model into a folder, with a model card.
 
@@ -270,20 +241,6 @@ class TrainedGenerator(L.LightningModule, GenerativeModel):
         config = {**named(type(self)), "arguments": arguments, **self._description()}
         card = model_card(self.WHAT, config, self.objects.conditions, scores)
         save_pretrained(folder, config, self.state_dict(), card)
-
-    @classmethod
-    def from_pretrained(cls, folder: str | Path, map_location: str = "cpu") -> Self:
-        """The model in a folder, ready to sample.
-
-        Raises:
-            CheckpointError: A missing or damaged file, or the folder of another model.
-        """
-        config, tensors = load_pretrained(folder, map_location, cls)
-        with rebuilding(folder):
-            model = cls(**config["arguments"])
-            model._restore(config, tensors)
-            model.load_state_dict(tensors)
-        return model.to(map_location).eval()
 
 
 def check_share(name: str, value: float) -> None:

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from sntorch.building import build, plain
 from sntorch.errors import ConfigError
 from sntorch.nn.schedules import rate_at
+from sntorch.saved import SavedModule
 from sntorch.sbi.estimated import EstimatedLikelihood
 from sntorch.sbi.posterior import BoxPosterior
 from sntorch.sbi.prior import BoxPrior
-from sntorch.sbi.saved import SavedModule
 
 LOG_EVERY = 10
 
@@ -44,6 +44,7 @@ class PosteriorEstimator(SavedModule, ABC):
         prior: Of θ.
     """
 
+    KIND = "estimator"
     centre: Tensor
     half_width: Tensor
     prepared: Tensor
