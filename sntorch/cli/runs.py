@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import warnings
@@ -100,6 +101,8 @@ def device(name: str) -> str:
 
 def quieten() -> None:
     """Keep away what Lightning says that does not apply: data in memory, short epochs."""
+    # It sets its level when it is imported.
+    importlib.import_module("lightning")
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for advice in NOT_APPLICABLE:
