@@ -10,7 +10,7 @@ Letters in shapes: ``B`` objects, ``F`` bands.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -59,6 +59,10 @@ class Degraded:
     def within(self, prior: BoxPrior) -> Self:
         """The same with another prior."""
         return replace(self, simulator=self.simulator.within(prior))
+
+    def facts(self) -> dict[str, Any]:
+        """How bands are dropped and errors inflated."""
+        return {name: getattr(self, name) for name in ("missing", "noisy", "inflation")}
 
     def __call__(self, first: int, count: int) -> tuple[Tensor, Photometry]:
         """Parameters, shape (B, D), and objects ``first`` … ``first + count - 1``."""

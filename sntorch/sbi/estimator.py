@@ -128,8 +128,11 @@ class PosteriorEstimator(SavedModule, ABC):
     # ---------------------------------------------------------------- training
 
     def setup(self, stage: str) -> None:
-        """Let the embedding see surveys before its first training."""
+        """Keep what it is trained on; let the embedding see surveys before its first training."""
         data: Any = getattr(self.trainer, "datamodule", None)
+        simulator = getattr(data, "simulator", None)
+        if stage == "fit" and hasattr(simulator, "facts"):
+            self.trained_on = simulator.facts()
         if stage == "fit" and not bool(self.prepared) and hasattr(data, "examples"):
             self.prepare(data.examples())
 

@@ -17,19 +17,23 @@ class SavedModule(L.LightningModule):
 
     Attributes:
         config: The arguments; everything else is in the ``state_dict``.
+        trained_on: What it was trained on in plain types, if that is known.
     """
 
     config: dict[str, Any]
+    trained_on: dict[str, Any] | None = None
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the name, by which a checkpoint is opened."""
-        checkpoint[KEY] = {"model": type(self).__name__}
+        """Add the name, by which a checkpoint is opened, and what it was trained on."""
+        checkpoint[KEY] = {"model": type(self).__name__, "trained_on": self.trained_on}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse the checkpoint of another model."""
-        found = checkpoint.get(KEY, {}).get("model", "no sntorch estimator")
+        kept = checkpoint.get(KEY, {})
+        found = kept.get("model", "no sntorch estimator")
         if found != type(self).__name__:
             raise CheckpointError(f"the checkpoint holds {found}, not {type(self).__name__}")
+        self.trained_on = kept.get("trained_on")
 
     @classmethod
     def from_checkpoint(cls, path: str | Path, map_location: str = "cpu") -> Self:
@@ -46,7 +50,8 @@ class SavedModule(L.LightningModule):
         Raises:
             DataError: The folder holds something else, or cannot be written.
         """
-        save_pretrained(folder, {**named(type(self)), "arguments": self.config}, self.state_dict())
+        config = {**named(type(self)), "arguments": self.config, "trained_on": self.trained_on}
+        save_pretrained(folder, config, self.state_dict())
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, map_location: str = "cpu") -> Self:
@@ -59,4 +64,5 @@ class SavedModule(L.LightningModule):
         with rebuilding(folder):
             module = cls(**config["arguments"])
             module.load_state_dict(tensors)
+        module.trained_on = config.get("trained_on")
         return module.to(map_location).eval()

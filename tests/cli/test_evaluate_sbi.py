@@ -21,10 +21,12 @@ EMBEDDING = {"_target_": "sntorch.sbi.embeddings.DeepSet", "n_outputs": 8}
 PART = BoxPrior(PRIOR.names, (0.2, -19.5, 0.05, 2.5, 0.05), (0.4, -19.1, 0.25, 3.5, 0.2))
 
 
-def network(folder, prior=PRIOR, survey=None):
-    encoder = {"_target_": "sntorch.sbi.encoders.SummaryEncoder", "survey": survey}
+def network(folder, prior=PRIOR):
+    encoder = {"_target_": "sntorch.sbi.encoders.SummaryEncoder"}
     flow = FlowModule(prior, EMBEDDING | {"encoder": encoder}, transforms=1, width=16)
-    flow.prepare(SummarySimulator(prior=prior, n=15)(0, 64)[1])
+    simulator = SummarySimulator(prior=prior, n=10)
+    flow.prepare(simulator(0, 64)[1])
+    flow.trained_on = simulator.facts()
     flow.save_pretrained(folder)
 
 
@@ -107,8 +109,11 @@ def test_light_curves_with_and_without_their_cut(tmp_path):
         (["benchmark=b2", "methods=[efficiency]"], "b2: methods exact and ignored are accepted"),
         (["benchmark=b2", "methods=[selected_flow]"], "b2: methods exact and ignored"),
         (["benchmark=b2", "ckpt=npe"], "b2: methods exact and ignored"),
+        (["benchmark.n=30", "ckpt=npe"], "npe: learnt surveys of 10 to 10 supernovae"),
+        (["benchmark.scheme=poisson", "ckpt=npe"], "numbers that vary"),
         (["benchmark=b1_flowsn", "ckpt=npe"], "npe: was trained for SummarySurvey("),
-        (["benchmark.prior.high=[0.9,-18.9,0.3,4.5,0.3]", "ckpt=tripp"], "tripp"),
+        (["benchmark.prior.high=[0.6,-18.9,0.3,4.5,0.3]", "ckpt=npe"], "npe: infers BoxPrior("),
+        (["ckpt=nowhere"], "nowhere: no checkpoint there"),
         (["benchmark.scheme=ignored"], "conditional, fixed_number, poisson, unknown_rate"),
         (["benchmark.n=0"], "benchmark.n=0: 1 supernova or more"),
         (["n_surveys=1"], "n_surveys=1: a whole number of at least 2"),

@@ -136,7 +136,7 @@ class SummaryBenchmark:
         Its simulations had numbers of supernovae that tell nothing, as ``fixed_number`` has.
 
         Raises:
-            ConfigError: One of another prior or survey.
+            ConfigError: One of another prior, survey, or number of supernovae.
             CheckpointError: No estimator there.
         """
         from sntorch.sbi.opening import open_estimator
@@ -144,9 +144,22 @@ class SummaryBenchmark:
         estimator = open_estimator(path).eval()
         if estimator.prior != self.prior:
             raise ConfigError(f"{path}: infers {estimator.prior}; of this benchmark {self.prior}")
-        self._check_survey(path, getattr(estimator.embedding.encoder, "survey", None))
+        facts = estimator.trained_on or {}
+        if "survey" in facts:
+            self._check_survey(path, SummarySurvey.of(facts["survey"]))
+            self._check_number(path, *facts["n"])
+        else:
+            self._check_survey(path, getattr(estimator.embedding.encoder, "survey", None))
         scheme = self.scheme if self.scheme == "unknown_rate" else "fixed_number"
         return NetworkInference(f"A: {path}", scheme, estimator)
+
+    def _check_number(self, path: str, least: int, largest: int) -> None:
+        one_size = least == largest and self.scheme in OF_EXPOSURE
+        if one_size or not least <= self.n <= largest:
+            raise ConfigError(
+                f"{path}: learnt surveys of {least} to {largest} supernovae; benchmark.n={self.n}"
+                f"{', and numbers that vary' * one_size}"
+            )
 
     def _check_survey(self, path: str, survey: SummarySurvey | None) -> None:
         if survey is None or survey.settings() != self.survey.settings():
