@@ -38,7 +38,7 @@ class SBIPlusPlus:
         estimator: Trained on complete ``Photometry``; it stays as it is.
         imputation: Draws complete measurements.
         n_imputations: K.
-        at_once: Complete measurements that the estimator is asked about together.
+        at_once: Draws that are made together; more need more memory.
 
     Raises:
         ConfigError: No imputation.
@@ -49,7 +49,7 @@ class SBIPlusPlus:
         estimator: PosteriorEstimator,
         imputation: Imputation,
         n_imputations: int = 50,
-        at_once: int = 10_000,
+        at_once: int = 20_000,
     ) -> None:
         if n_imputations < 1 or at_once < 1:
             raise ConfigError(
@@ -68,7 +68,7 @@ class SBIPlusPlus:
         draws = torch.empty(len(x), n, self.estimator.prior.dim, dtype=torch.float64)
         usual, unusual = (~strange).nonzero()[:, 0], strange.nonzero()[:, 0]
         if len(usual):
-            draws[usual] = self.estimator.sample(x.take(usual), n, seed)
+            draws[usual] = torch.cat(self._in_parts(x.take(usual), n, seed))
         if len(unusual):
             imputed = self.impute(x.take(unusual), seed)
             _warn(imputed, unusual)
@@ -85,13 +85,18 @@ class SBIPlusPlus:
         magnitude, error = imputed.magnitude.flatten(0, 1), imputed.error.flatten(0, 1)
         whole = Photometry(magnitude, error, torch.ones_like(magnitude, dtype=torch.bool))
         each = -(-n // self.n_imputations)
-        parts = [
-            self.estimator.sample(whole.take(index), each, seed + k)
-            for k, index in enumerate(torch.arange(len(whole)).split(self.at_once))
-        ]
-        draws = torch.cat(parts).reshape(-1, self.n_imputations, each, parts[0].shape[-1])
-        # One of each imputation after another: whatever is cut off is the same of all of them.
+        draws = torch.cat(self._in_parts(whole, each, seed)).reshape(
+            -1, self.n_imputations, each, self.estimator.prior.dim
+        )
+        # One of each imputation after another, so that a cut takes no imputation away.
         return draws.transpose(1, 2).flatten(1, 2)[:, :n]
+
+    def _in_parts(self, x: Photometry, n: int, seed: int) -> list[Tensor]:
+        """The estimator's draws for complete photometry, (b, n, D) each."""
+        groups = torch.arange(len(x)).split(max(self.at_once // n, 1))
+        return [
+            self.estimator.sample(x.take(index), n, seed + k) for k, index in enumerate(groups)
+        ]
 
 
 def _warn(imputed: Imputed, numbers: Tensor) -> None:
