@@ -5,7 +5,7 @@ that it has; c grows until there are thirty, or the first hundred rows are taken
 drawn from a one-dimensional kernel density of the neighbours, each weighted by the inverse
 Euclidean distance in magnitudes, on its own: colours are lost. A noisy band is drawn about what
 was measured, within the range of neighbours in the noisy bands: its noise is added a second time,
-and what the other bands know of it is not used. Errors are the median ones of the drawn magnitudes.
+and what the other bands know of it is not used. Errors are the median ones of drawn magnitudes.
 
 What is different here: a draw that stays outside the range is put to its end, there is no time
 limit, and neighbours of noisy bands are as many as those of missing ones.
