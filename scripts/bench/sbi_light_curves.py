@@ -13,13 +13,12 @@ from collections.abc import Iterable
 
 import torch
 from sbi_exact import numbers
-from simulation import BANDS
 from table import Row, main
 from torch import Tensor
 
 from sntorch.inference.laplace import laplace
-from sntorch.physics.cosmology import Cosmology
 from sntorch.sbi import BoxPosterior, BoxPrior, sample
+from sntorch.sbi.benchmarks.light_curves import CUT, FIDUCIAL, bank_simulator
 from sntorch.sbi.light_curve_exact import LightCurveLikelihood
 from sntorch.sbi.light_curve_survey import (
     PARAMETERS,
@@ -28,46 +27,12 @@ from sntorch.sbi.light_curve_survey import (
     LightCurveSurveys,
     simulate_light_curves,
 )
-from sntorch.simulation import (
-    BandDepth,
-    BayeSNSource,
-    Constant,
-    DetectionsAroundPeak,
-    IndependentPopulation,
-    MinDetections,
-    NoiseModel,
-    ParametricSurvey,
-    Simulator,
-    Visits,
-    VolumetricRedshift,
-)
 
-CUT = MinDetections(5, 5.0) & DetectionsAroundPeak(1, 2, 5.0)
-FIDUCIAL = (0.3, 0.0, 0.12)
-FIXED = {"theta": 0.0, "av": 0.1, "rv": 2.6, "delta_m": 0.0}
+DEPTH = 21.6
 N_BANK, N_KEPT, N_SURVEYS, N_SUPERNOVAE = 1_000, 100_000, 1_000, 100
 LIMIT_SECONDS, LIMIT_ERRORS = 120.0, 3.0
 # Room for the wrong answers.
 WIDE = BoxPrior(PARAMETERS, (0.02, -1.0, 0.01), (0.98, 1.0, 0.6))
-
-
-def simulator(fixed: bool) -> Simulator:
-    """SNe Ia by BayeSN T21, all alike or as they are, in a shallow griz survey."""
-    survey = ParametricSurvey(
-        name="b2",
-        depths={band: BandDepth(21.6, 32.0) for band in BANDS},
-        visits=[Visits(BANDS, 5.0, jitter=0.8, delay=0.1)],
-        phases=(-10, 40),
-    )
-    parameters = {name: Constant(value) for name, value in FIXED.items()} if fixed else {}
-    population = IndependentPopulation(
-        "Ia",
-        VolumetricRedshift(0.03, 0.28),
-        parameters,
-        cosmology=Cosmology(h0=70.0, om0=FIDUCIAL[0]),
-    )
-    source = BayeSNSource("t21", epsilon=not fixed, wave_range=(2900, 10300))
-    return Simulator(source, population, survey, NoiseModel(), None if fixed else CUT)
 
 
 def rows(quick: bool) -> Iterable[Row]:
@@ -75,7 +40,7 @@ def rows(quick: bool) -> Iterable[Row]:
     torch.set_num_threads(1)
     yield full_simulation(N_KEPT // 10 if quick else N_KEPT)
     begun = time.process_time()
-    bank = simulator(fixed=True).candidates(1, 0, N_BANK // 4 if quick else N_BANK)
+    bank = bank_simulator(DEPTH).candidates(1, 0, N_BANK // 4 if quick else N_BANK)
     survey = LightCurveSurvey(bank, CUT)
     prepared = time.process_time() - begun
     n_surveys = N_SURVEYS // 10 if quick else N_SURVEYS
@@ -92,7 +57,7 @@ def rows(quick: bool) -> Iterable[Row]:
 def full_simulation(n: int) -> Row:
     """Light curves kept by the cut, from population to measured fluxes."""
     begun = time.process_time()
-    made = simulator(fixed=False).simulate(n, seed=1)
+    made = bank_simulator(DEPTH, one_shape=False, cut=CUT).simulate(n, seed=1)
     row = speed("BayeSN, all scatter", n, time.process_time() - begun, 0.0)
     flow = made.cut_flow
     return Row(

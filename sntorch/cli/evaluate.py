@@ -1,4 +1,6 @@
-"""``sntorch evaluate``: score a trained model on the objects that its run held out."""
+"""``sntorch evaluate``: score a trained model on the objects that its run held out, or methods of
+inference on a benchmark of which the answer is known.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sntorch.cli.entry import hydra_main
 from sntorch.cli.evaluate_classifier import evaluate_classifier_run
+from sntorch.cli.evaluate_sbi import evaluate_sbi
 from sntorch.cli.evaluation_report import summary, write_report
 from sntorch.cli.training_data import training_data
 from sntorch.errors import ConfigError, DataError
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
     from sntorch.data.batch import LightCurveBatch
 
 FILES = ("report.html", "metrics.json", "figures")
-TASKS = ("generator", "classifier")
+TASKS = ("generator", "classifier", "sbi")
 
 
 @hydra_main("evaluate")
@@ -28,6 +31,8 @@ def main(cfg: DictConfig) -> None:
     output = Path(cfg.out)
     if cfg.task == "classifier":
         text, names = evaluate_classifier_run(cfg, output), (*FILES, "tables")
+    elif cfg.task == "sbi":
+        text, names = evaluate_sbi(cfg, output), (*FILES, "tables")
     else:
         text, names = summary(evaluate(cfg, output)), FILES
     print(text)

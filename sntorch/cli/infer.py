@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sntorch.cli.bayesn_runs import output_folder, write_config, write_figures
-from sntorch.cli.entry import hydra_main, whole_number
-from sntorch.errors import ConfigError
+from sntorch.cli.entry import hydra_main, told_warnings, whole_number
+from sntorch.errors import ConfigError, SntorchWarning
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from sntorch.sbi.prior import BoxPrior
     from sntorch.sbi.tripp import ProbitLimit, TrippSample
+    from sntorch.sbi.tripp_learning import TrippSimulator
 
 IGNORED, KNOWN = "selection ignored", "likelihood"
 N_CHECKED = 400
@@ -29,7 +31,8 @@ def main(cfg: DictConfig) -> None:
     for name, least in (("draws", 100), ("seed", 0)):
         whole_number(cfg, name, least)
     folder = output_folder(cfg.out, cfg.task)
-    print(infer(cfg, folder))
+    with told_warnings():
+        print(infer(cfg, folder))
     print(folder)
 
 
@@ -61,7 +64,7 @@ def infer(cfg: DictConfig, folder: Path) -> str:
     write_figures(folder, figures.items())
     told = "all kept"
     if selection is not None:
-        told = f"kept with probability Φ(({selection.limit} - m) / {selection.width})"
+        told = f"kept with probability {selection}"
     if cfg.quality:
         n = len(every.names) - len(observed.names)
         told += f"; {n} with |x1| >= 3 or |c| >= 0.3 left out, a cut that is not modelled"
@@ -84,8 +87,8 @@ def posteriors(
     """Draws, shape (S, D), of the likelihood with selection and without, and of networks.
 
     Raises:
-        ConfigError: A network of another prior or sample; that it learnt another limit is not
-            seen.
+        ConfigError: A network of another prior, sample or selection; of one that does not say
+            what it learnt, a warning is given.
         DataError: A sample outside of what it was trained on.
     """
     from sntorch.sbi.observations import check_observations
@@ -109,6 +112,7 @@ def posteriors(
                 "(sntorch train experiment=npe_tripp files=…)"
             )
         simulator = TrippSimulator(observed, selection, prior, cfg.seed)
+        check_selection(path, estimator.trained_on, simulator)
         check_observations(estimator, simulator, observed)
     known = {IGNORED: None} if selection is None else {KNOWN: selection, IGNORED: None}
     found = {
@@ -117,6 +121,34 @@ def posteriors(
     }
     found |= {k: one.sample(observed, cfg.draws, cfg.seed) for k, one in networks.items()}
     return {name: values[0] for name, values in found.items()}
+
+
+def check_selection(
+    path: str, trained_on: Mapping[str, Any] | None, simulator: TrippSimulator
+) -> None:
+    """Refuse a network that learnt another selection than the one stated here.
+
+    Raises:
+        ConfigError: It did.
+    """
+    from sntorch.sbi.tripp import ProbitLimit
+
+    if trained_on is None or "selection" not in trained_on:
+        warnings.warn(
+            f"{path}: does not say which selection it learnt; its posterior is right only for "
+            "that one",
+            SntorchWarning,
+            stacklevel=2,
+        )
+        return
+    learnt = trained_on["selection"]
+    if learnt != simulator.facts()["selection"]:
+        known = "everything" if learnt is None else ProbitLimit(**learnt)
+        here = simulator.selection or "everything"
+        raise ConfigError(
+            f"{path}: learnt that {known} was kept; here it is {here}: a network of the same "
+            "selection is accepted (selection.limit=…, or train anew)"
+        )
 
 
 def summarised(draws: Mapping[str, Tensor], prior: BoxPrior) -> DataFrame:

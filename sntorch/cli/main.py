@@ -18,7 +18,7 @@ VERBS = {
     "fit": "posteriors of SNe Ia with BayeSN: files=… model=bayesn/t21 sampler=nuts",
     "infer": "population of a magnitude-limited sample: files=SALT.FITRES selection.limit=17.5",
     "train-bayesn": "learn a BayeSN model or population: experiment=t21 files=… headers=…",
-    "evaluate": "score a generator on held-out light curves: task=generator ckpt=…",
+    "evaluate": "score a generator, a classifier, or inference: task=generator ckpt=…, task=sbi",
     "publish": "a trained model as a folder with a model card: ckpt=… metrics=… out=…",
     "data": "list, fetch and convert light curves: data list",
     "config": "copy the packaged configs to a folder, or print a composed one",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import logging
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,17 @@ from sntorch.errors import CheckpointError, ConfigError
 OUTPUTS = Path("outputs")
 LAST = Path("checkpoints") / "last.ckpt"
 SPLIT = "split.csv"
+NOT_APPLICABLE = (
+    "does not have many workers",
+    "smaller than the logging interval",
+    # Ours share their batches among workers.
+    "`IterableDataset` has `__len__`",
+    "across ranks is zero",
+    "LeafSpec",
+    "Grad strides do not match",
+    # On a Mac, where auto means the CPU.
+    "GPU available but not used",
+)
 
 
 def newest_checkpoint(task: str) -> Path:
@@ -83,3 +97,13 @@ def device(name: str) -> str:
     if name not in accepted:
         raise ConfigError(f"device={name}: accepted here are auto, {', '.join(accepted)}")
     return name
+
+
+def quieten() -> None:
+    """Keep away what Lightning says that does not apply: data in memory, short epochs."""
+    # It sets its level when it is imported.
+    importlib.import_module("lightning")
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for advice in NOT_APPLICABLE:
+        warnings.filterwarnings("ignore", message=f".*{advice}.*")

@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import logging
 import sys
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sntorch.cli.entry import INTERRUPTED, hydra_main
-from sntorch.cli.runs import keep_metrics, keep_split, newest_checkpoint
+from sntorch.cli.runs import keep_metrics, keep_split, newest_checkpoint, quieten
 from sntorch.errors import CheckpointError
 
 if TYPE_CHECKING:
     import lightning as L
     from omegaconf import DictConfig
 
-NOT_APPLICABLE = (
-    "does not have many workers",
-    "smaller than the logging interval",
-    # Ours share their batches among workers.
-    "`IterableDataset` has `__len__`",
-    "across ranks is zero",
-    "LeafSpec",
-    "Grad strides do not match",
-    # On a Mac, where auto means the CPU.
-    "GPU available but not used",
-)
 log = logging.getLogger(__name__)
 
 
@@ -50,7 +38,7 @@ def train(cfg: DictConfig, output: Path) -> int:
 
     from sntorch.cli.train_baseline import train_baseline
 
-    _quieten()
+    quieten()
     L.seed_everything(cfg.seed, workers=True, verbose=False)
     ckpt_path = _checkpoint(cfg)
     datamodule = instantiate(cfg.data)
@@ -85,14 +73,6 @@ def _described(datamodule: Any) -> str:
     if hasattr(datamodule, "describe"):
         return datamodule.describe()
     return f"{len(datamodule.train_batch())} objects"
-
-
-def _quieten() -> None:
-    """Keep away what Lightning says that does not apply: data in memory, short epochs."""
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for advice in NOT_APPLICABLE:
-        warnings.filterwarnings("ignore", message=f".*{advice}.*")
 
 
 def _checkpoint(cfg: DictConfig) -> str | None:

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from sntorch.errors import ConfigError
-from sntorch.sbi.simulated import HELD_OUT, SimulatedSurveys, Simulator
-from sntorch.sbi.stored import StoredSurveys
+from sntorch.sbi.simulated import HELD_OUT, SimulatedSurveys, Simulator, SummarySimulator
+from sntorch.sbi.stored import StoredSurveys, check_stored
 
 N_EXAMPLES = 512
 
@@ -28,7 +28,7 @@ class SurveyDataModule(L.LightningDataModule):
         num_workers: Processes that simulate while the network trains.
 
     Raises:
-        ConfigError: No batch, or no survey in one.
+        ConfigError: No batch, or no survey in one, or a folder for another kind of surveys.
     """
 
     def __init__(
@@ -44,12 +44,21 @@ class SurveyDataModule(L.LightningDataModule):
         for name, value in (("batch_size", batch_size), ("n_batches", n_batches)):
             if value < 1:
                 raise ConfigError(f"data.{name}={value}: 1 or more is accepted")
+        if folder is not None and not isinstance(simulator, SummarySimulator):
+            raise ConfigError(
+                f"data.folder={folder}: surveys of summarised supernovae are stored; of "
+                f"{type(simulator).__name__} fresh ones are accepted (data.folder=null)"
+            )
         self.simulator, self.batch_size, self.n_batches = simulator, batch_size, n_batches
         self.n_validation, self.folder, self.num_workers = n_validation, folder, num_workers
         self._held_out: list[tuple[Tensor, Any]] = []
 
     def setup(self, stage: str) -> None:
-        """Simulate what is held out, and open the folder."""
+        """Simulate what is held out, and open the folder.
+
+        Raises:
+            DataError: No surveys there, or of another simulation.
+        """
         if stage != "fit" or self._held_out:
             return
         size = min(self.batch_size, self.n_validation)
@@ -59,6 +68,8 @@ class SurveyDataModule(L.LightningDataModule):
         if self.folder is None:
             self.surveys = SimulatedSurveys(self.simulator, self.batch_size, self.n_batches)
         else:
+            assert isinstance(self.simulator, SummarySimulator)
+            check_stored(self.folder, self.simulator)
             self.surveys = StoredSurveys(self.folder, self.batch_size)
 
     def examples(self) -> Any:

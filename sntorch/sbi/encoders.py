@@ -15,7 +15,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sntorch.building import plain
 from sntorch.sbi.distances import polynomials
 from sntorch.sbi.summary import FIDUCIAL, SummaryData, SummarySurvey
 
@@ -43,9 +42,8 @@ class SummaryEncoder(nn.Module):
         terms: int = 6,
     ) -> None:
         super().__init__()
-        if not isinstance(survey, SummarySurvey):
-            survey = _survey(survey or {})
-        self.survey, self.fiducial = survey, tuple(float(value) for value in fiducial)
+        self.survey = SummarySurvey.of(survey or {})
+        self.fiducial = tuple(float(value) for value in fiducial)
         self.terms = terms
         # The first of them is one everywhere.
         self.n_outputs = (1 + n_products(3)) * terms - 1
@@ -78,11 +76,3 @@ def products(x: Tensor) -> Tensor:
     """Numbers and the products of any two of them, shape (..., n + n (n + 1) / 2), of (..., n)."""
     first, second = torch.triu_indices(x.shape[-1], x.shape[-1], device=x.device)
     return torch.cat([x, x[..., first] * x[..., second]], -1)
-
-
-def _survey(settings: Mapping[str, Any]) -> SummarySurvey:
-    """A survey of what a checkpoint or a config holds."""
-    arguments = {k: v for k, v in plain(settings).items() if not k.startswith("_")}
-    if "noise" in arguments:
-        arguments["noise"] = tuple(tuple(pair) for pair in arguments["noise"])
-    return SummarySurvey(**arguments)

@@ -42,12 +42,14 @@ class PosteriorEstimator(SavedModule, ABC):
     Attributes:
         config: All arguments in plain types.
         prior: Of θ.
+        trained_on: What it was trained on in plain types, if that is known.
     """
 
     KIND = "estimator"
     centre: Tensor
     half_width: Tensor
     prepared: Tensor
+    trained_on: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -126,11 +128,20 @@ class PosteriorEstimator(SavedModule, ABC):
         other.load_state_dict(self.state_dict())
         return other
 
+    def _description(self) -> dict[str, Any]:
+        return {**super()._description(), "trained_on": self.trained_on}
+
+    def _restore(self, found: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
+        self.trained_on = found.get("trained_on")
+
     # ---------------------------------------------------------------- training
 
     def setup(self, stage: str) -> None:
-        """Let the embedding see surveys before its first training."""
+        """Keep what it is trained on; let the embedding see surveys before its first training."""
         data: Any = getattr(self.trainer, "datamodule", None)
+        simulator = getattr(data, "simulator", None)
+        if stage == "fit" and hasattr(simulator, "facts"):
+            self.trained_on = simulator.facts()
         if stage == "fit" and not bool(self.prepared) and hasattr(data, "examples"):
             self.prepare(data.examples())
 

@@ -44,6 +44,11 @@ class BoxPrior:
         """What ``of`` takes, in plain lists."""
         return {key: list(value) for key, value in asdict(self).items()}
 
+    def contains(self, other: BoxPrior) -> bool:
+        """Whether another box of the same parameters is a part of this one, or all of it."""
+        pairs = zip(self.low, other.low, self.high, other.high, strict=True)
+        return self.names == other.names and all(a <= b and d <= c for a, b, c, d in pairs)
+
     @property
     def log_volume(self) -> float:
         """ln of the volume of the box."""

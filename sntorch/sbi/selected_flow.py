@@ -17,8 +17,8 @@ Letters in shapes: ``B`` surveys, ``N`` supernovae, ``C`` points θ.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from typing import Self
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
 
 import lightning as L
 import torch
@@ -28,6 +28,7 @@ from torch.utils.data import IterableDataset
 
 from sntorch.errors import ConfigError
 from sntorch.sbi.prior import BoxPrior
+from sntorch.sbi.saved import SavedModule
 from sntorch.sbi.summary import PARAMETERS, SummaryData, SummarySurvey
 from sntorch.sbi.summary_simulator import draw_prior, simulate
 
@@ -36,16 +37,19 @@ Supernovae = tuple[Tensor, Tensor, Tensor]
 N_SCALING = 20_000
 
 
-class SelectedFlow(L.LightningModule):
+class SelectedFlow(SavedModule):
     """ln p(d | z, θ, selected) of summarised supernovae by a neural spline flow.
 
     Args:
-        survey: Which distances it uses; its noise and its limit are not used.
+        survey: What is observed, or its settings; of it only the distances are used.
         transforms: Number of spline transforms.
         hidden: Width of the two hidden layers of each.
         bins: Number of bins of each spline.
         learning_rate: Largest of a one-cycle schedule.
         steps: Length of the schedule, in batches.
+
+    Attributes:
+        config: All arguments in plain types.
     """
 
     centre: Tensor
@@ -53,7 +57,7 @@ class SelectedFlow(L.LightningModule):
 
     def __init__(
         self,
-        survey: SummarySurvey,
+        survey: SummarySurvey | Mapping[str, Any],
         transforms: int = 3,
         hidden: int = 64,
         bins: int = 8,
@@ -61,13 +65,26 @@ class SelectedFlow(L.LightningModule):
         steps: int = 2_000,
     ) -> None:
         super().__init__()
-        self.survey, self.learning_rate, self.steps = survey, learning_rate, steps
+        self.survey, self.learning_rate, self.steps = (
+            SummarySurvey.of(survey),
+            learning_rate,
+            steps,
+        )
+        self.config = {
+            "survey": self.survey.settings(),
+            "transforms": int(transforms),
+            "hidden": int(hidden),
+            "bins": int(bins),
+            "learning_rate": float(learning_rate),
+            "steps": int(steps),
+        }
+        self.save_hyperparameters(self.config)
         # Conditions: z, mean brightness, alpha, beta and sigma_int; then m, x1 and c.
         self.flow = zuko.flows.NSF(
             3, 5, bins=bins, transforms=transforms, hidden_features=[hidden, hidden]
         )
-        self.register_buffer("centre", torch.zeros(8))
-        self.register_buffer("scale", torch.ones(8))
+        self.register_buffer("centre", torch.zeros(8, dtype=torch.float64))
+        self.register_buffer("scale", torch.ones(8, dtype=torch.float64))
 
     def standardise(self, batch: Supernovae) -> None:
         """Take centre and scale of conditions and residuals from supernovae."""
@@ -175,8 +192,6 @@ def fit_selected_flow(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = SelectedFlow(survey, **flow)  # type: ignore[arg-type]
-    module.double()
-    module.flow.float()
     module.standardise(next(iter(SelectedSupernovae(survey, prior, N_SCALING, 1, seed + 1))))
     trainer = L.Trainer(
         max_epochs=1,

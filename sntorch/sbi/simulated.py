@@ -23,7 +23,11 @@ HELD_OUT = 2**40
 
 
 class Simulator(Protocol):
-    """Pairs (θ, x) of a prior, each a function of its number alone."""
+    """Pairs (θ, x) of a prior, each a function of its number alone.
+
+    One that has a method ``facts`` says, in plain types, what it simulates beside the prior: it is
+    kept with the networks that are trained on it.
+    """
 
     @property
     def prior(self) -> BoxPrior:
@@ -77,6 +81,10 @@ class SummarySimulator:
     def within(self, prior: BoxPrior) -> Self:
         """The same with another prior."""
         return replace(self, prior=prior)
+
+    def facts(self) -> dict[str, Any]:
+        """The survey, and least and largest N."""
+        return {"survey": self.survey.settings(), "n": list(self.range)}
 
 
 class SimulatedSurveys(IterableDataset):

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from sntorch.atomic import atomic_write
+from sntorch.building import plain
 from sntorch.errors import ConfigError, DataError
 from sntorch.sbi.simulated import SummarySimulator, n_ranks, own_batches
 from sntorch.sbi.summary import SummaryData
@@ -49,7 +50,7 @@ def store(
     if n < 1 or shard_size < 1:
         raise ConfigError(f"n={n}, shard_size={shard_size}: 1 or more is accepted")
     folder = Path(folder)
-    _check_same(folder, {"simulator": asdict(simulator), "shard_size": shard_size})
+    _check_same(folder, {"simulator": _settings(simulator), "shard_size": shard_size})
     for number, first in enumerate(range(0, n, shard_size)):
         count = min(shard_size, n - first)
         path = folder / SHARD.format(number)
@@ -60,6 +61,24 @@ def store(
         with atomic_write(path) as draft:
             save_file({"theta": theta, **tensors}, draft)
     return folder
+
+
+def check_stored(folder: str | Path, simulator: SummarySimulator) -> None:
+    """Refuse a folder with surveys of another simulation than a simulator's, its seed aside.
+
+    Raises:
+        DataError: Of another one, or of one that is not known.
+    """
+    found, wanted = _read_facts(Path(folder) / FACTS).get("simulator"), _settings(simulator)
+    if not isinstance(found, dict):
+        raise DataError(f"{folder}: {FACTS} does not say of which simulation the surveys are")
+    other = [k for k in wanted if k != "seed" and found.get(k) != wanted[k]]
+    if other:
+        key = other[0]
+        raise DataError(
+            f"{folder}: holds surveys of another simulation, with {key}={found.get(key)}; "
+            f"data.simulator has {key}={wanted[key]}"
+        )
 
 
 class StoredSurveys(IterableDataset):
@@ -126,16 +145,26 @@ def _length(path: Path) -> int:
         raise DataError(f"{path}: damaged, or no surveys ({type(error).__name__})") from error
 
 
+def _settings(simulator: SummarySimulator) -> dict[str, Any]:
+    """As JSON gives them back."""
+    return json.loads(json.dumps(plain(asdict(simulator))))
+
+
 def _check_same(folder: Path, facts: dict[str, Any]) -> None:
     """Write what a folder holds, or refuse one that holds something else."""
-    path, facts = folder / FACTS, json.loads(json.dumps(facts))
+    path = folder / FACTS
     if not path.is_file():
         with atomic_write(path) as draft:
             draft.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         return
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path}: damaged ({error})") from error
-    if found != facts:
+    if _read_facts(path) != facts:
         raise DataError(f"{folder}: holds another simulation; name a new folder")
+
+
+def _read_facts(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: missing; a folder that store wrote is accepted") from error
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{path}: damaged ({error})") from error

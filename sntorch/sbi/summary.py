@@ -19,14 +19,16 @@ Letters in shapes: ``B`` surveys, ``N`` supernovae in each, ``C`` points θ, ``Q
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from sntorch.building import plain
 from sntorch.errors import ConfigError
 from sntorch.sbi.distances import DistanceModuli
 from sntorch.sbi.prior import BoxPrior
@@ -72,6 +74,20 @@ class SummarySurvey:
         for name in ("sigma_x", "sigma_c", "sigma_limit"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"survey: {name} > 0 is accepted; found {getattr(self, name)}")
+
+    @staticmethod
+    def of(survey: SummarySurvey | Mapping[str, Any]) -> SummarySurvey:
+        """A survey of its settings, as configs and checkpoints hold them; a survey as it is."""
+        if isinstance(survey, SummarySurvey):
+            return survey
+        arguments = {k: v for k, v in plain(survey).items() if not k.startswith("_")}
+        if "noise" in arguments:
+            arguments["noise"] = tuple(tuple(pair) for pair in arguments["noise"])
+        return SummarySurvey(**arguments)
+
+    def settings(self) -> dict[str, Any]:
+        """What ``of`` takes, in plain types."""
+        return plain(asdict(self))
 
     @cached_property
     def distances(self) -> DistanceModuli:

@@ -51,6 +51,9 @@ class ProbitLimit:
         if self.width <= 0:
             raise ConfigError(f"magnitude limit: width > 0 is accepted; found {self.width}")
 
+    def __str__(self) -> str:
+        return f"Φ(({self.limit:g} - m) / {self.width:g})"
+
     def log_kept(self, mean: Tensor, variance: Tensor) -> Tensor:
         """ln of the mean of P(kept) over normal magnitudes, the arguments' shape."""
         return torch.special.log_ndtr((self.limit - mean) / (self.width**2 + variance).sqrt())

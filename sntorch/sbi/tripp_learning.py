@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -62,6 +62,10 @@ class TrippSimulator:
     def within(self, prior: BoxPrior) -> Self:
         """The same with another prior."""
         return replace(self, prior=prior)
+
+    def facts(self) -> dict[str, Any]:
+        """What is kept."""
+        return {"selection": None if self.selection is None else asdict(self.selection)}
 
 
 class TrippEncoder(nn.Module):

@@ -40,14 +40,16 @@ def table(tmp_path_factory):
     return path
 
 
-def test_posteriors_with_selection_without_and_of_a_network(table, tmp_path):
+def test_posteriors_with_selection_without_and_of_a_network(table, tmp_path, capsys):
     embedding = {
         "_target_": "sntorch.sbi.embeddings.DeepSet",
         "encoder": {"_target_": "sntorch.sbi.tripp_learning.TrippEncoder"},
         "n_outputs": 8,
     }
     flow = FlowModule(PRIOR, embedding, transforms=1, width=16)
-    flow.prepare(TrippSimulator.from_file(table, LIMIT)(0, 64)[1])
+    simulator = TrippSimulator.from_file(table, LIMIT)
+    flow.prepare(simulator(0, 64)[1])
+    flow.trained_on = simulator.facts()
     flow.save_pretrained(tmp_path / "flow")
     assert run_here(infer, [f"files={table}", "out=out", "ckpt=flow", *SMALL], tmp_path) == 0
     summary = pd.read_csv(tmp_path / "out/summary.csv").set_index(["estimator", "parameter"])
@@ -71,6 +73,16 @@ def test_posteriors_with_selection_without_and_of_a_network(table, tmp_path):
         path.name for path in (tmp_path / "out/figures").iterdir()
     }
     assert "slope with z" in (tmp_path / "out/report.html").read_text()
+    assert "learnt" not in capsys.readouterr().err
+    arguments = [f"files={table}", "out=other", "ckpt=flow", *SMALL, "selection.limit=18"]
+    assert run_here(infer, arguments, tmp_path) == 2
+    error = capsys.readouterr().err
+    assert "flow: learnt that Φ((17.5 - m) / 0.5) was kept; here it is Φ((18 - m) / 0.5)" in error
+    assert error.count("\n") == 1
+    flow.trained_on = None
+    flow.save_pretrained(tmp_path / "flow")
+    assert run_here(infer, [f"files={table}", "out=old", "ckpt=flow", *SMALL], tmp_path) == 0
+    assert "flow: does not say which selection it learnt" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

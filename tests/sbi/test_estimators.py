@@ -16,7 +16,7 @@ from sntorch.sbi import (
     open_estimator,
     sample,
 )
-from sntorch.sbi.summary import PRIOR
+from sntorch.sbi.summary import PRIOR, SummarySurvey
 
 EMBEDDING = {
     "_target_": "sntorch.sbi.embeddings.DeepSet",
@@ -167,6 +167,9 @@ def test_training_is_reproducible_and_a_checkpoint_opens(name, tmp_path):
         assert torch.equal(value, weights[1][key]), key
     trainer.save_checkpoint(tmp_path / "last.ckpt")
     opened = open_estimator(tmp_path)
+    assert opened.trained_on == {"survey": SummarySurvey().settings(), "n": [6, 6]}
+    opened.save_pretrained(tmp_path / "made")
+    assert open_estimator(tmp_path / "made").trained_on == opened.trained_on
     for key, value in opened.state_dict().items():
         assert torch.equal(value, weights[1][key]), key
     with pytest.raises(CheckpointError, match=r"last.ckpt: the checkpoint holds"):

@@ -51,12 +51,20 @@ def test_surveys_are_taken_and_padding_counts_for_nothing(trained):
         FlowLikelihood(trained, data)
 
 
+def test_a_folder_holds_the_whole_flow(trained, tmp_path):
+    theta = draw_prior(PRIOR, 2, seed=1)
+    data = simulate(SURVEY, theta, 3, seed=1)
+    trained.save_pretrained(tmp_path / "flow")
+    opened = SelectedFlow.from_pretrained(tmp_path / "flow")
+    assert opened.survey == SURVEY
+    again = FlowLikelihood(opened, data)(theta[:, None])
+    assert torch.equal(again, FlowLikelihood(trained, data)(theta[:, None]))
+
+
 def test_a_gradient_reaches_every_parameter():
     flow = SelectedFlow(SURVEY, hidden=16)
     batch = next(iter(SelectedSupernovae(SURVEY, PRIOR, 256, 1, seed=0)))
     flow.standardise(batch)
-    flow.double()
-    flow.flow.float()
     flow.log_prob(*batch).mean().backward()
     assert all(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in flow.parameters())
 

@@ -8,9 +8,10 @@ from torch.utils.data import DataLoader
 
 from sntorch.errors import ConfigError, DataError
 from sntorch.sbi import BoxPrior, SummarySimulator, SurveyDataModule
+from sntorch.sbi.benchmarks.magnitudes import LinearMagnitudes
 from sntorch.sbi.simulated import SimulatedSurveys
 from sntorch.sbi.stored import StoredSurveys, store
-from sntorch.sbi.summary import PRIOR
+from sntorch.sbi.summary import PRIOR, SummarySurvey
 
 FIELDS = ("redshift", "data", "mask", "n_candidates")
 
@@ -153,6 +154,27 @@ def test_a_data_module_of_a_folder(tmp_path):
     assert len(held_out) == 6
     known, _ = simulator(0, 10)
     assert not bool((held_out[:, None] == known).all(-1).any())
+
+
+def test_a_folder_of_another_simulation_is_refused(tmp_path):
+    store(SummarySimulator(n=3, seed=1), tmp_path / "s", 10)
+
+    def opened(simulator):
+        SurveyDataModule(simulator, 4, n_validation=0, folder=tmp_path / "s").setup("fit")
+
+    opened(SummarySimulator(n=3, seed=2))
+    with pytest.raises(DataError, match=r"with n=3; data\.simulator has n=\[3, 5\]"):
+        opened(SummarySimulator(n=[3, 5], seed=1))
+    with pytest.raises(DataError, match="another simulation, with survey="):
+        opened(SummarySimulator(SummarySurvey(m_limit=22.0), n=3, seed=1))
+    with pytest.raises(ConfigError, match="LinearMagnitudes fresh ones are accepted"):
+        opened(LinearMagnitudes())
+    (tmp_path / "s" / "simulation.json").write_text("{}")
+    with pytest.raises(DataError, match="does not say of which simulation"):
+        opened(SummarySimulator(n=3, seed=1))
+    (tmp_path / "s" / "simulation.json").unlink()
+    with pytest.raises(DataError, match=r"simulation\.json: missing"):
+        opened(SummarySimulator(n=3, seed=1))
 
 
 def test_no_batches_are_refused():

@@ -1,0 +1,105 @@
+"""``sntorch evaluate task=sbi``: methods on the same selected samples of known posterior."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sntorch.cli.entry import whole_number
+from sntorch.cli.runs import quieten
+from sntorch.errors import ConfigError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from sntorch.sbi.benchmarks import Benchmark
+    from sntorch.sbi.inference import SelectionInference
+
+METHODS = ("ignored", "efficiency", "selected_flow")
+
+
+def evaluate_sbi(cfg: DictConfig, output: Path) -> str:
+    """Hold methods to the exact posterior of a benchmark's surveys; returns the summary.
+
+    Args:
+        cfg: The composed ``evaluate`` config.
+        output: Folder for ``report.html``, ``metrics.json``, ``tables/`` and ``figures/``.
+
+    Raises:
+        ConfigError: A method that there is not, or that the benchmark does not support.
+        CheckpointError: A network that cannot be opened.
+    """
+    from hydra.utils import instantiate
+
+    from sntorch.cli.sbi_report import sbi_metrics, sbi_summary, write_sbi_report
+    from sntorch.sbi.benchmarks import compare_methods
+
+    for name, least in (("n_surveys", 2), ("draws", 100), ("seed", 0)):
+        whole_number(cfg, name, least)
+    quieten()
+    benchmark = instantiate(cfg.benchmark, _convert_="all")
+    paths = networks(cfg)
+    benchmark = narrowed(benchmark, paths)
+    methods, seconds = prepared(cfg, benchmark, paths)
+    found = compare_methods(
+        benchmark, methods, cfg.n_surveys, cfg.draws, cfg.seed, bool(cfg.at_fiducial)
+    )
+    metrics = sbi_metrics(benchmark, found, seconds)
+    write_sbi_report(output, benchmark, found, metrics)
+    return sbi_summary(metrics)
+
+
+def networks(cfg: DictConfig) -> list[str]:
+    """What ``ckpt`` names, which may be nothing."""
+    from omegaconf import OmegaConf
+
+    if OmegaConf.is_missing(cfg, "ckpt") or cfg.ckpt is None:
+        return []
+    return [cfg.ckpt] if isinstance(cfg.ckpt, str) else list(cfg.ckpt)
+
+
+def narrowed(benchmark: Benchmark, paths: list[str]) -> Benchmark:
+    """The benchmark within the box that its networks were truncated to.
+
+    A network that was trained in a part of the prior is right there, and nowhere else.
+    """
+    from sntorch.sbi.opening import open_estimator
+
+    if not paths:
+        return benchmark
+    prior = open_estimator(paths[0]).prior
+    return benchmark.within(prior) if benchmark.prior.contains(prior) else benchmark
+
+
+def prepared(
+    cfg: DictConfig, benchmark: Benchmark, paths: list[str]
+) -> tuple[list[SelectionInference], dict[str, float]]:
+    """The methods asked for, and CPU seconds to train each here.
+
+    Raises:
+        ConfigError: An unknown method, or one that the benchmark does not support.
+    """
+    unknown = [name for name in cfg.methods if name not in METHODS]
+    if unknown:
+        raise ConfigError(f"methods={unknown[0]}: accepted are {', '.join(METHODS)}")
+    # Networks first: what is wrong with them shows at once.
+    methods: list[SelectionInference] = [benchmark.network(path) for path in paths]
+    seconds: dict[str, float] = {}
+    for name in cfg.methods:
+        begun = time.process_time()
+        methods.append(_method(cfg, benchmark, name))
+        if name != "ignored":
+            seconds[methods[-1].name] = time.process_time() - begun
+    return methods, seconds
+
+
+def _method(cfg: DictConfig, benchmark: Benchmark, name: str) -> SelectionInference:
+    if name == "ignored":
+        return benchmark.ignored()
+    if name == "efficiency":
+        return benchmark.efficiency(whole_number(cfg.efficiency, "injections", 100), cfg.seed)
+    settings: dict[str, Any] = dict(cfg.selected_flow)
+    for key in ("batch", "steps"):
+        whole_number(cfg.selected_flow, key, 1)
+    return benchmark.selected_flow(seed=cfg.seed, **settings)

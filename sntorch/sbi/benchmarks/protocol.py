@@ -1,0 +1,69 @@
+"""What a benchmark of inference from selected samples has to offer.
+
+Letters in shapes: ``B`` surveys, ``D`` parameters.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, Self
+
+from torch import Tensor
+
+from sntorch.sbi.inference import SelectionInference
+from sntorch.sbi.prior import BoxPrior
+
+
+class Benchmark(Protocol):
+    """Simulated surveys with a known posterior.
+
+    Methods that a benchmark does not support raise ``ConfigError``.
+    """
+
+    @property
+    def prior(self) -> BoxPrior:
+        """Of the parameters."""
+        ...
+
+    @property
+    def fiducial(self) -> tuple[float, ...]:
+        """A typical universe, D numbers."""
+        ...
+
+    @property
+    def scheme(self) -> str:
+        """What surveys take as given; see ``sntorch.sbi.exact``."""
+        ...
+
+    def describe(self) -> str:
+        """What is simulated, in one sentence."""
+        ...
+
+    def within(self, prior: BoxPrior) -> Self:
+        """The same with another prior."""
+        ...
+
+    def simulate(self, theta: Tensor, seed: int) -> Any:
+        """One survey of each row of θ (B, D)."""
+        ...
+
+    def exact(self, scheme: str | None = None) -> SelectionInference:
+        """The known posterior; of another scheme where its answer is valid for these surveys."""
+        ...
+
+    def ignored(self) -> SelectionInference:
+        """The posterior of one who does not know of the selection."""
+        ...
+
+    def efficiency(self, injections: int, seed: int) -> SelectionInference:
+        """C: the probability to be kept, learnt from injections, in the tractable likelihood."""
+        ...
+
+    def selected_flow(
+        self, batch: int, steps: int, seed: int, path: str | None = None
+    ) -> SelectionInference:
+        """B: the likelihood of one selected supernova, learnt here or before (``path``)."""
+        ...
+
+    def network(self, path: str) -> SelectionInference:
+        """A: a trained estimator of the posterior of a whole survey."""
+        ...

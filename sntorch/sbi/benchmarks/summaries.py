@@ -1,0 +1,174 @@
+"""Benchmark B1: summarised supernovae with a magnitude limit, in four schemes of observation.
+
+The model and its exact answer are those of ``sntorch.sbi.summary`` and ``sntorch.sbi.exact``. With
+``FLOWSN`` as its survey the numbers are those of FlowSN's analytical model (Boyd et al. 2026,
+arXiv:2603.11165), without its drift of colour with redshift.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from sntorch.errors import ConfigError
+from sntorch.sbi.exact import SCHEMES, LogSelection, SummaryLikelihood
+from sntorch.sbi.inference import LikelihoodInference, NetworkInference
+from sntorch.sbi.prior import BoxPrior
+from sntorch.sbi.summary import FIDUCIAL, PRIOR, SummaryData, SummarySurvey
+from sntorch.sbi.summary_simulator import simulate, simulate_exposure
+
+FLOWSN_FIDUCIAL = (0.315, -19.365, 0.14, 3.1, 0.1)
+OF_EXPOSURE = ("poisson", "unknown_rate")
+# Learnt terms are evaluated at a thousand points for each θ.
+AT_ONCE = 4
+
+
+@dataclass(frozen=True)
+class SummaryBenchmark:
+    """B1.
+
+    Attributes:
+        survey: What is observed.
+        prior: Of the parameters.
+        fiducial: A typical universe.
+        scheme: One of ``sntorch.sbi.exact.SCHEMES`` but ``ignored``.
+        n: Supernovae in a survey; in ``poisson`` and ``unknown_rate`` expected ones at the
+            fiducial parameters.
+    """
+
+    survey: SummarySurvey = field(default_factory=SummarySurvey)
+    prior: BoxPrior = PRIOR
+    fiducial: tuple[float, ...] = FIDUCIAL
+    scheme: str = "fixed_number"
+    n: int = 100
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "prior", BoxPrior.of(self.prior))
+        known = [name for name in SCHEMES if name != "ignored"]
+        if self.scheme not in known:
+            raise ConfigError(
+                f"benchmark.scheme={self.scheme}: one of {', '.join(known)} is accepted"
+            )
+        if not isinstance(self.n, int) or self.n < 1:
+            raise ConfigError(f"benchmark.n={self.n}: 1 supernova or more is accepted")
+
+    def describe(self) -> str:
+        """What is simulated, in one sentence."""
+        survey = self.survey
+        return (
+            f"B1: surveys of {self.n} summarised supernovae, {survey.z_low} < z < {survey.z_high},"
+            f" magnitude limit {survey.m_limit} with width {survey.sigma_limit}; {self.scheme}"
+        )
+
+    def within(self, prior: BoxPrior) -> Self:
+        """The same with another prior."""
+        return replace(self, prior=prior)
+
+    def simulate(self, theta: Tensor, seed: int) -> SummaryData:
+        """One survey of each row of θ, shape (B, 5)."""
+        if self.scheme in OF_EXPOSURE:
+            return simulate_exposure(self.survey, theta, self.rate, seed)
+        return simulate(self.survey, theta, self.n, seed)
+
+    @cached_property
+    def rate(self) -> float:
+        """Expected explosions, of which ``n`` are detected in the fiducial universe."""
+        z, weight = self.survey.nodes
+        theta = torch.tensor(self.fiducial, dtype=torch.float64)[None, None]
+        return self.n / float((self.survey.log_selection(z, theta).exp() * weight).sum())
+
+    def exact(self, scheme: str | None = None) -> LikelihoodInference:
+        """The known posterior, of the benchmark's scheme or of another one."""
+        scheme = scheme or self.scheme
+        name = "exact" if scheme == self.scheme else f"exact, {scheme}"
+        return LikelihoodInference(name, scheme, self._likelihood(scheme), self.prior)
+
+    def ignored(self) -> LikelihoodInference:
+        """The posterior of one who does not know of the magnitude limit."""
+        wrong = self._likelihood("ignored")
+        return LikelihoodInference("selection ignored", self.scheme, wrong, self.prior)
+
+    def efficiency(self, injections: int, seed: int) -> LikelihoodInference:
+        """C: P(detected | magnitude, redshift) learnt from injections."""
+        from sntorch.sbi.efficiency import fit_efficiency
+        from sntorch.sbi.selected import LearntSelection, inject
+
+        learnt = LearntSelection(
+            self.survey, fit_efficiency(*inject(self.survey, injections, seed), seed=seed)
+        )
+        likelihood = self._likelihood(self.scheme, learnt)
+        return LikelihoodInference(
+            "C: learnt efficiency", self.scheme, likelihood, self.prior, AT_ONCE
+        )
+
+    def selected_flow(
+        self, batch: int, steps: int, seed: int, path: str | None = None
+    ) -> LikelihoodInference:
+        """B: p(d | z, θ, selected) by a flow; redshifts are taken as they came.
+
+        Raises:
+            ConfigError: One that was trained for another survey.
+            CheckpointError: No such flow at ``path``.
+        """
+        from sntorch.sbi.selected_flow import FlowLikelihood, SelectedFlow, fit_selected_flow
+
+        if path is None:
+            flow = fit_selected_flow(self.survey, self.prior, batch, seed, steps=steps)
+        else:
+            flow = SelectedFlow.from_pretrained(path)
+            self._check_survey(path, flow.survey)
+        return LikelihoodInference(
+            "B: learnt likelihood",
+            "conditional",
+            lambda data: FlowLikelihood(flow, data),
+            self.prior,
+            AT_ONCE,
+        )
+
+    def network(self, path: str) -> NetworkInference:
+        """A: a trained ratio or flow of whole surveys, within whose prior surveys are drawn.
+
+        Its simulations had numbers of supernovae that tell nothing, as ``fixed_number`` has.
+
+        Raises:
+            ConfigError: One of another prior, survey, or number of supernovae.
+            CheckpointError: No estimator there.
+        """
+        from sntorch.sbi.opening import open_estimator
+
+        estimator = open_estimator(path).eval()
+        if estimator.prior != self.prior:
+            raise ConfigError(f"{path}: infers {estimator.prior}; of this benchmark {self.prior}")
+        facts = estimator.trained_on or {}
+        if "survey" in facts:
+            self._check_survey(path, SummarySurvey.of(facts["survey"]))
+            self._check_number(path, *facts["n"])
+        else:
+            self._check_survey(path, getattr(estimator.embedding.encoder, "survey", None))
+        scheme = self.scheme if self.scheme == "unknown_rate" else "fixed_number"
+        return NetworkInference(f"A: {path}", scheme, estimator)
+
+    def _check_number(self, path: str, least: int, largest: int) -> None:
+        one_size = least == largest and self.scheme in OF_EXPOSURE
+        if one_size or not least <= self.n <= largest:
+            raise ConfigError(
+                f"{path}: learnt surveys of {least} to {largest} supernovae; benchmark.n={self.n}"
+                f"{', and numbers that vary' * one_size}"
+            )
+
+    def _check_survey(self, path: str, survey: SummarySurvey | None) -> None:
+        if survey is None or survey.settings() != self.survey.settings():
+            raise ConfigError(
+                f"{path}: was trained for {survey}; this benchmark has {self.survey}"
+            )
+
+    def _likelihood(
+        self, scheme: str, learnt: LogSelection | None = None
+    ) -> Callable[[SummaryData], SummaryLikelihood]:
+        rate = self.rate if scheme == "poisson" else None
+        return lambda data: SummaryLikelihood(self.survey, data, scheme, learnt, rate)

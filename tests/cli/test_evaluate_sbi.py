@@ -1,0 +1,129 @@
+"""``sntorch evaluate task=sbi``: methods side by side on a benchmark, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+
+import pandas as pd
+import pytest
+import running
+
+from sntorch.cli import evaluate
+from sntorch.sbi import BoxPrior, FlowModule, SummarySimulator, SummarySurvey
+from sntorch.sbi.selected_flow import SelectedFlow, SelectedSupernovae
+from sntorch.sbi.summary import PRIOR
+
+run_here = partial(running.run_here, evaluate)
+SMALL = ["task=sbi", "out=report", "n_surveys=3", "draws=100", "benchmark.n=10"]
+FEW = ["efficiency.injections=1000", "selected_flow.steps=5", "selected_flow.batch=64"]
+EMBEDDING = {"_target_": "sntorch.sbi.embeddings.DeepSet", "n_outputs": 8}
+PART = BoxPrior(PRIOR.names, (0.2, -19.5, 0.05, 2.5, 0.05), (0.4, -19.1, 0.25, 3.5, 0.2))
+
+
+def network(folder, prior=PRIOR):
+    encoder = {"_target_": "sntorch.sbi.encoders.SummaryEncoder"}
+    flow = FlowModule(prior, EMBEDDING | {"encoder": encoder}, transforms=1, width=16)
+    simulator = SummarySimulator(prior=prior, n=10)
+    flow.prepare(simulator(0, 64)[1])
+    flow.trained_on = simulator.facts()
+    flow.save_pretrained(folder)
+
+
+def metrics_of(folder):
+    return json.loads((folder / "report" / "metrics.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """All methods on the same surveys: the networks have hardly learnt anything."""
+    folder = tmp_path_factory.mktemp("evaluate_sbi")
+    network(folder / "npe")
+    arguments = ["ckpt=npe", "methods=[ignored,efficiency,selected_flow]"]
+    assert run_here([*SMALL, *FEW, *arguments], folder) == 0
+    return folder
+
+
+def test_every_method_is_held_to_the_exact_posterior_of_its_scheme(compared):
+    methods = metrics_of(compared)["methods"]
+    assert {name: found["scheme"] for name, found in methods.items()} == {
+        "exact": "fixed_number",
+        "exact, conditional": "conditional",
+        "A: npe": "fixed_number",
+        "selection ignored": "fixed_number",
+        "C: learnt efficiency": "fixed_number",
+        "B: learnt likelihood": "conditional",
+    }
+    for name in ("exact", "exact, conditional", "C: learnt efficiency"):
+        for row in methods[name]["parameters"].values():
+            assert row["distance"] < 0.5
+            assert 0.7 < row["sigma_ratio"] < 1.4
+    assert methods["selection ignored"]["kl_median"] > 1.5 * methods["exact"]["kl_median"]
+    assert methods["C: learnt efficiency"]["training_seconds"] > 0
+    assert methods["exact"]["training_seconds"] is None
+
+
+def test_the_report_holds_tables_and_figures(compared):
+    report = compared / "report"
+    rows = pd.read_csv(report / "tables" / "methods.csv")
+    assert len(rows) == 6 * 5
+    assert set(rows["parameter"]) == {*PRIOR.names}
+    names = {path.stem for path in (report / "figures").iterdir()}
+    assert {"bias_over_sigma", "first_survey", "calibration_A_npe"} <= names
+    page = (report / "report.html").read_text()
+    assert page.count("data:image/png") == len(names)
+    assert "B: learnt likelihood" in page
+
+
+def test_a_truncated_network_is_held_to_the_exact_posterior_in_its_box(tmp_path, capsys):
+    network(tmp_path / "truncated", PART)
+    assert run_here([*SMALL, "ckpt=[truncated]", "methods=[]"], tmp_path) == 0
+    assert metrics_of(tmp_path)["prior"] == PART.settings()
+    assert "A: truncated" in capsys.readouterr().out
+
+
+def test_a_flow_that_was_trained_before_is_taken(tmp_path):
+    survey = SummarySurvey(m_limit=22.0)
+    flow = SelectedFlow(survey, transforms=1, hidden=8)
+    flow.standardise(next(iter(SelectedSupernovae(survey, PRIOR, 256, 1, seed=0))))
+    flow.save_pretrained(tmp_path / "flow")
+    given = ["methods=[selected_flow]", "selected_flow.path=flow"]
+    assert run_here([*SMALL, *given, "benchmark.survey.m_limit=22.0"], tmp_path) == 0
+    assert run_here([*SMALL, *given], tmp_path) == 2
+
+
+def test_light_curves_with_and_without_their_cut(tmp_path):
+    few = ["benchmark=b2", "benchmark.n_bank=60", "methods=[ignored]", "at_fiducial=true"]
+    assert run_here([*SMALL, *few], tmp_path) == 0
+    metrics = metrics_of(tmp_path)
+    assert {*metrics["methods"]} == {"exact", "selection ignored"}
+    assert {*metrics["methods"]["exact"]["parameters"]} == {"om0", "delta_m", "sigma_int"}
+    exact, ignored = (found["kl_median"] for found in metrics["methods"].values())
+    assert exact < 0.2 < ignored
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["methods=[nre]"], "methods=nre: accepted are ignored, efficiency, selected_flow"),
+        (["benchmark=b2", "methods=[efficiency]"], "b2: methods exact and ignored are accepted"),
+        (["benchmark=b2", "methods=[selected_flow]"], "b2: methods exact and ignored"),
+        (["benchmark=b2", "ckpt=npe"], "b2: methods exact and ignored"),
+        (["benchmark.n=30", "ckpt=npe"], "npe: learnt surveys of 10 to 10 supernovae"),
+        (["benchmark.scheme=poisson", "ckpt=npe"], "numbers that vary"),
+        (["benchmark=b1_flowsn", "ckpt=npe"], "npe: was trained for SummarySurvey("),
+        (["benchmark.prior.high=[0.6,-18.9,0.3,4.5,0.3]", "ckpt=npe"], "npe: infers BoxPrior("),
+        (["ckpt=nowhere"], "nowhere: no checkpoint there"),
+        (["benchmark.scheme=ignored"], "conditional, fixed_number, poisson, unknown_rate"),
+        (["benchmark.n=0"], "benchmark.n=0: 1 supernova or more"),
+        (["n_surveys=1"], "n_surveys=1: a whole number of at least 2"),
+        (["benchmark=b3"], "b1"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_line(compared, capsys, arguments, message):
+    capsys.readouterr()
+    assert run_here([*SMALL, "methods=[]", "out=refused", *arguments], compared) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (compared / "refused").exists()
