@@ -169,10 +169,6 @@ def _selection(
 
     if not cfg.selection:
         return None
-    if surfaces.trained:
-        raise ConfigError(
-            "selection: its efficiency is that of one SED, which surfaces=fixed holds"
-        )
     selection = instantiate(cfg.selection)
     if not isinstance(selection, PeakSelection):
         found = cfg.selection.get("_target_")

@@ -18,6 +18,7 @@ from sntorch.bayesn.simulated_sample import simulate_sample
 from sntorch.bayesn.surfaces import FixedSED
 from sntorch.bayesn.testing import named_variables, pyro_log_density
 from sntorch.bayesn.training import TrainingSettings, train
+from sntorch.bayesn.training_products import write_training
 from sntorch.errors import ConfigError, DataError
 from sntorch.inference.hierarchical import HierarchicalDensity
 from sntorch.simulation import MagnitudeLimit, MinDetections, SpectroscopicEfficiency, WithinRange
@@ -206,6 +207,20 @@ def test_populations_and_surfaces_that_change_the_peaks_are_refused(selected):
         joint.shared(phi)
     with pytest.raises(ConfigError, match="which surfaces=fixed holds"):
         replace(model("Dust"), selection=selected)
+
+
+def test_a_run_goes_on_with_its_own_selection_only(selected, tmp_path):
+    brief = TrainingSettings(
+        sampler="svi", chains=2, draws=4, mode_iterations=3, svi_iterations=3, svi_draws=2
+    )
+    trained = train(with_selection(selected), brief, tmp_path)
+    text = write_training(trained, tmp_path / "products")
+    assert f"selected by {LIMIT} (learnt from 1500 injections, seed 0)" in text
+    again = train(with_selection(selected), brief, tmp_path)
+    torch.testing.assert_close(again.draws["tau_a"], trained.draws["tau_a"])
+    for other in (None, replace(selected, rule="another")):
+        with pytest.raises(ConfigError, match="another run"):
+            train(with_selection(other), brief, tmp_path)
 
 
 @pytest.mark.slow
