@@ -17,6 +17,7 @@ from table import Row, main
 from torch import Tensor
 from training_clock import quiet
 
+from sntorch.inference.efficiency import fit_efficiency
 from sntorch.sbi import (
     BoxPosterior,
     EnsembleSettings,
@@ -25,7 +26,6 @@ from sntorch.sbi import (
     sample,
     simulate,
 )
-from sntorch.sbi.efficiency import fit_efficiency
 from sntorch.sbi.selected import LearntSelection, inject
 
 N_INJECTIONS, N_THETA = 25_000, 2_000

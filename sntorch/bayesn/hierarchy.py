@@ -7,7 +7,8 @@ implementation. With a population (``populations``) and surfaces (``surfaces``),
     Ds ~ N(μ̂(z) + ΔM, σ_μ² + σ0²),  σ_μ = 5 / (z ln 10) sqrt(σ_z² + σ_pec²),
 
 and magnitudes (as the reference trains) or fluxes (which may be faint or negative) with normal
-errors. t_max is held at the sample's, or free within ±10 days. This is the readable definition;
+errors. t_max is held at the sample's, or free within ±10 days. A sample that was selected by
+brightness divides each supernova by P(selected) (``selected``). This is the readable definition;
 samplers evaluate ``joint_density.JointDensity``, the same density much faster.
 """
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pyro
 import torch
@@ -26,9 +27,14 @@ from sntorch.bayesn.options import RV_LEAST
 from sntorch.bayesn.populations import Conditions, Draw, Population
 from sntorch.bayesn.surfaces import FixedSED, Surfaces, TrainedSED
 from sntorch.bayesn.training_sample import TrainingSample
+from sntorch.errors import ConfigError
+from sntorch.inference.selected import selection_factor
 from sntorch.inference.truncated import truncated_score
 from sntorch.physics.photometry import FLUXCAL_ZEROPOINT, LN, make_integrator
 from sntorch.physics.sed import SEDModel, residual_surface
+
+if TYPE_CHECKING:
+    from sntorch.bayesn.selected import SelectedSample
 
 PLATE = "sn"
 TMAX_RANGE = 10.0
@@ -45,6 +51,10 @@ class HierarchicalModel:
         magnitudes: Compare magnitudes, or fluxes.
         free_tmax: Whether every supernova's time of maximum is free.
         integrator: ``quadrature`` or ``grid``, of the Pyro model.
+        selection: What the sample was selected by; None where everything is seen.
+
+    Raises:
+        ConfigError: A selection together with surfaces that are learnt.
     """
 
     sample: TrainingSample
@@ -53,8 +63,13 @@ class HierarchicalModel:
     magnitudes: bool = True
     free_tmax: bool = False
     integrator: str = "quadrature"
+    selection: SelectedSample | None = None
 
     def __post_init__(self) -> None:
+        if self.selection is not None and self.surfaces.trained:
+            raise ConfigError(
+                "selection: its efficiency is that of one SED, which surfaces=fixed holds"
+            )
         k_l, k_t = self.sed.w0.shape
         # The caller's own may serve models of other knots.
         self.population = copy(self.population)
@@ -94,6 +109,8 @@ class HierarchicalModel:
             ds = pyro.sample("ds", dist.Normal(centre, scale))
             flux = self.flux(surfaces, c, theta, av, rv.expand(av.shape), tmax, e, ds)
             self._observe(flux)
+            if self.selection is not None:
+                selection_factor("selected", self.selection.log_selected(c))
 
     def flux(
         self,
@@ -133,7 +150,8 @@ class HierarchicalModel:
 
     def take(self, index: Tensor) -> HierarchicalModel:
         """The model of some of the supernovae."""
-        return replace(self, sample=self.sample.take(index))
+        selection = None if self.selection is None else self.selection.take(index)
+        return replace(self, sample=self.sample.take(index), selection=selection)
 
 
 def population_rv(score: Tensor, mu_r: Tensor, sigma_r: Tensor) -> Tensor:

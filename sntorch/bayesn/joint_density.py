@@ -114,6 +114,9 @@ class JointDensity:
     def shared(self, phi: Tensor) -> tuple[Shared, Tensor]:
         """See ``Hierarchy``."""
         surfaces, c, log_prior = self._read(phi)
+        if self.model.selection is not None:
+            # It depends on nothing that supernovae have of their own.
+            log_prior = log_prior - self.model.selection.log_selected(c).sum(-1)
         return self._tensors(surfaces, c), log_prior
 
     def constrain(self, phi: Tensor) -> dict[str, Tensor]:

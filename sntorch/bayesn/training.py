@@ -369,6 +369,7 @@ def _signature(hierarchy: JointDensity, settings: TrainingSettings) -> dict[str,
     return {
         **how,
         "population": repr(model.population),
+        **({} if model.selection is None else {"selection": model.selection.rule}),
         "surfaces": f"{type(model.surfaces).__name__} {_settings(model.surfaces)}",
         "magnitudes": model.magnitudes,
         "free_tmax": model.free_tmax,

@@ -166,6 +166,8 @@ def _what(trained: Trained) -> str:
     model = trained.model
     kind = "magnitudes" if model.magnitudes else "fluxes"
     what = f"{type(model.surfaces).__name__}, {model.population!r}"
+    if model.selection is not None:
+        what += f"; selected by {model.selection.rule}"
     return f"trained with sntorch on {len(model.sample)} supernovae, {kind}: {what}"
 
 

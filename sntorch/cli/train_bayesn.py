@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from sntorch.bayesn.hierarchy import HierarchicalModel
     from sntorch.bayesn.populations import Population
     from sntorch.bayesn.sample_settings import SampleSettings
+    from sntorch.bayesn.selected import SelectedSample
     from sntorch.bayesn.surfaces import FixedSED, TrainedSED
     from sntorch.bayesn.training import Status, Trained, TrainingSettings
+    from sntorch.bayesn.training_sample import TrainingSample
 
 log = logging.getLogger(__name__)
 
@@ -106,12 +108,14 @@ def hierarchical_model(cfg: DictConfig, published: SEDModel) -> HierarchicalMode
     headers = read_headers(cfg.headers) if cfg.headers else None
     curves = given_light_curves(cfg, headers, "train on")
     sample = training_sample(curves, surfaces.sed, settings, headers)
+    sample = sample.to(surfaces.sed.w0.device)
     return HierarchicalModel(
-        sample.to(surfaces.sed.w0.device),
+        sample,
         surfaces,
         population,
         magnitudes=settings.likelihood == "magnitude",
         free_tmax=cfg.free_tmax,
+        selection=_selection(cfg, surfaces, sample),
     )
 
 
@@ -153,6 +157,25 @@ def _population(cfg: DictConfig) -> Population:
             "sntorch.bayesn.populations.Population is accepted"
         )
     return population
+
+
+def _selection(
+    cfg: DictConfig, surfaces: FixedSED | TrainedSED, sample: TrainingSample
+) -> SelectedSample | None:
+    """What the sample was selected by, learnt; None where nothing is said of it."""
+    from hydra.utils import instantiate
+
+    from sntorch.bayesn.selection import PeakSelection
+
+    if not cfg.selection:
+        return None
+    selection = instantiate(cfg.selection)
+    if not isinstance(selection, PeakSelection):
+        found = cfg.selection.get("_target_")
+        raise ConfigError(
+            f"selection: {found} is none; sntorch.bayesn.selection.PeakSelection is accepted"
+        )
+    return selection(surfaces.sed, sample)
 
 
 def _surfaces(cfg: DictConfig, published: SEDModel) -> FixedSED | TrainedSED:

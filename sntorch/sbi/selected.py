@@ -6,7 +6,7 @@ redshift. Given θ, s is normal, so that
     P(detected | z, θ) = ∫ ds N(s; η_s, σ_s²) ε(s, z),
 
 here by Gauss-Hermite quadrature over a learnt ε. Any Pyro model of a population takes the same
-into account by ``selection_factor``.
+into account by ``inference.selected.selection_factor``.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sntorch.errors import ConfigError
-from sntorch.sbi.efficiency import EfficiencyModule
+from sntorch.inference.efficiency import EfficiencyModule
 from sntorch.sbi.summary import SummarySurvey
 
 NODES = 32
@@ -111,27 +110,3 @@ def _cell(value: Tensor, low: float, high: float, n: int) -> tuple[Tensor, Tenso
     place = (value - low) / (high - low) * (n - 1)
     cell = place.detach().floor().clamp(0, n - 2).long()
     return cell, place - cell
-
-
-def selection_factor(name: str, log_selected: Tensor) -> None:
-    """Tell a Pyro model that only selected objects were seen: each divides by its P(selected).
-
-    Call it inside the plate of the objects, with ln P(selected | its covariates, parameters of
-    the population): exact, such as ``Cut.log_prob`` integrated over latents, or learnt.
-
-    Args:
-        name: Of the site.
-        log_selected: ln P(selected), the shape of the plate.
-
-    Raises:
-        ConfigError: A probability above 1.
-    """
-    import pyro
-
-    # Quadrature rounds.
-    if bool((log_selected > 1e-6).any()):
-        raise ConfigError(
-            f"selection factor {name}: ln of a probability is at most 0; found "
-            f"{float(log_selected.max()):.3g}"
-        )
-    pyro.factor(name, -log_selected)

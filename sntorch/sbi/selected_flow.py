@@ -28,7 +28,7 @@ from torch.utils.data import IterableDataset
 
 from sntorch.errors import ConfigError
 from sntorch.sbi.prior import BoxPrior
-from sntorch.sbi.saved import SavedModule
+from sntorch.saved import SavedModule
 from sntorch.sbi.summary import PARAMETERS, SummaryData, SummarySurvey
 from sntorch.sbi.summary_simulator import draw_prior, simulate
 
@@ -52,6 +52,7 @@ class SelectedFlow(SavedModule):
         config: All arguments in plain types.
     """
 
+    KIND = "estimator"
     centre: Tensor
     scale: Tensor
 

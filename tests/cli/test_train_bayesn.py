@@ -30,6 +30,7 @@ KNOTS = ["wave_knots=[3500,5000,7000,9500]", "time_knots=[-10,10,40]"]
 SHORT = ["mode_iterations=4", "svi_iterations=4", "svi_draws=2"]
 NUTS = [*SHORT, "chains=2", "warmup=4", "draws=8", "block=4", "max_tree_depth=2"]
 DUST = ["experiment=dust", "data=files"]
+SELECTED = ("experiment=dust_selected", "data=files", "files=FILES")
 
 run_here = partial(running.run_here, verb)
 start = partial(running.start, program=("-m", "sntorch.cli.main", "train-bayesn"))
@@ -170,6 +171,17 @@ def test_the_report_comes_first_and_the_folder_last(files, tmp_path, capsys):
             "the SED is held fixed; surfaces=trained learns one",
         ),
         (("files=FILES", "n_nodes=many"), "n_nodes=many: a whole number"),
+        (("files=FILES", "selection=peak_limit"), "one SED, which surfaces=fixed holds"),
+        ((*SELECTED, "selection.cuts.peak.limit=faint"), "limit=faint: a number is accepted"),
+        (
+            (*SELECTED, "selection.cuts.peak.of=x1"),
+            "on 'redshift' and on 'peak BAND' are accepted",
+        ),
+        ((*SELECTED, "selection.cuts.peak.of=peak csphs"), "beyond the model's wavelengths"),
+        ((*SELECTED, "selection.cuts.peak.of=peak purple"), "purple"),
+        ((*SELECTED, "selection.cuts.peak.limit=13.0"), "in, at redshift"),
+        ((*SELECTED, "selection.injections=7"), "injections=7: at least 200"),
+        ((*SELECTED, "selection._target_=builtins.dict"), "selection: builtins.dict is none"),
         (("files=FILES", "free_tmax=perhaps"), "free_tmax=perhaps: true or false"),
         (("files=FILES", "sample.likelihood=mag"), "likelihood=mag: accepted are magnitude, flux"),
         (("files=FILES", "sample.min_supernovae=13"), "12 of 12 supernovae can be trained on"),

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from sntorch.data.batch import LightCurveBatch
-from sntorch.errors import ConfigError
+from sntorch.errors import ConfigError, check_number
 from sntorch.simulation.selection.base import IMPOSSIBLE, Cut, Truth
 from sntorch.simulation.selection.counts import measured
 
@@ -78,6 +78,10 @@ class MagnitudeLimit(Efficiency):
     of: Quantity = "magnitude"
 
     def __post_init__(self) -> None:
+        for name in ("limit", "width"):
+            check_number(name, getattr(self, name))
+            if getattr(self, name) is None:
+                raise ConfigError(f"magnitude limit: {name} is a number, mag")
         if self.width < 0:
             raise ConfigError(f"magnitude limit: width >= 0 is accepted; found {self.width}")
 

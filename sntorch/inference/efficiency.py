@@ -12,6 +12,10 @@ closer to the optimum in a few seconds than stochastic gradients do.
 
 from __future__ import annotations
 
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -57,7 +61,8 @@ class EfficiencyModule(L.LightningModule):
     def standardise(self, latents: Tensor) -> None:
         """Take mean and scale of the latents from injections, shape (M, F)."""
         self.mean.copy_(latents.mean(0))
-        self.scale.copy_(latents.std(0))
+        spread = latents.std(0)
+        self.scale.copy_(torch.where(spread > 0, spread, 1.0))
 
     def logit(self, latents: Tensor) -> Tensor:
         """ln p / (1 - p), shape (...), of latents (..., F)."""
@@ -107,17 +112,34 @@ def fit_efficiency(
         torch.manual_seed(seed)
         module = EfficiencyModule(latents.shape[1], **network).double()
     module.standardise(latents)
-    trainer = L.Trainer(
-        max_epochs=1,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
     whole: Any = [(latents.double(), kept.double())]
-    trainer.fit(module, DataLoader(whole, batch_size=None))
+    with _without_advice():
+        trainer = L.Trainer(
+            max_epochs=1,
+            accelerator="cpu",
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        trainer.fit(module, DataLoader(whole, batch_size=None))
     return module.eval().requires_grad_(False)
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """Keep away what Lightning says of devices and data loaders: this is a fit in memory."""
+    loggers = [logging.getLogger(f"lightning.{part}") for part in ("pytorch", "fabric")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
 
 
 def _check(latents: Tensor, kept: Tensor) -> None:

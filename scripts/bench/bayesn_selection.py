@@ -1,0 +1,255 @@
+"""A dust population behind a magnitude limit: the normaliser, recovery, and Foundation itself.
+
+P(selected | z, population) is held to simulated supernovae. Samples are drawn from a known
+population at Foundation's redshifts, cadences and errors, thrown away beyond a magnitude limit,
+and fitted with the selection ignored and with it. Foundation's 157 SNe (Thorp et al. 2021) are
+fitted the same way, fluxes with the SED of T21 held fixed. Their selection is not known: they were
+found by many surveys and followed up by choice. The limit is an assumption, that of
+``sbi_foundation.py`` in PS1 g in place of B, and two other limits are shown. T21 itself, M0
+included, was trained on these supernovae with their selection ignored; a row lets the mean
+brightness of the population go free.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+import torch
+from foundation import FOUNDATION
+from table import Row, main
+from torch import Tensor
+from training_jobs import foundation, t21
+
+from sntorch.bayesn.hierarchy import HierarchicalModel, population_rv
+from sntorch.bayesn.injections import log_kept, peaks, quantities
+from sntorch.bayesn.populations import Conditions, Draw, Dust, Hosts, each
+from sntorch.bayesn.selected import SelectedSample
+from sntorch.bayesn.selection import PeakSelection
+from sntorch.bayesn.simulated_sample import simulate_sample
+from sntorch.bayesn.surfaces import FixedSED
+from sntorch.bayesn.training import Trained, TrainingSettings, train
+from sntorch.bayesn.training_report import diagnostics_table
+from sntorch.bayesn.training_sample import TrainingSample
+from sntorch.simulation import MagnitudeLimit
+
+BAND, LIMIT, WIDTH = "ps1::g", 17.5, 0.5
+NUMBERS = ("mu_r", "sigma_r", "tau_a", "sigma0")
+TRUTH = {"mu_r": 2.8, "sigma_r": 0.5, "tau_a": 0.3, "sigma0": 0.1}
+# Populations at which the normaliser is checked: μ_R, σ_R, τ_A, σ0.
+POPULATIONS = ((2.6, 0.5, 0.2, 0.1), (3.5, 1.0, 0.4, 0.1), (2.0, 0.3, 0.1, 0.15))
+# Of the normaliser's check: supernovae simulated at a redshift, and the step between redshifts.
+N_SIMULATED, EVERY = 10_000, 39
+N_SAMPLES, COPIES = 8, 2
+OTHER_LIMITS = (17.0, 18.0)
+NUTS = TrainingSettings(chains=2, warmup=150, draws=250, block=50, max_tree_depth=5)
+SVI = TrainingSettings(sampler="svi", chains=2)
+PART = "sbi"
+
+
+class ShiftedDust(Dust):
+    """Dust, with the mean brightness of the population free within the error that M0 may have."""
+
+    def __call__(self, draw: Draw, sample: Hosts) -> Conditions:
+        """See ``Population``."""
+        conditions = super().__call__(draw, sample)
+        zero = sample.redshift_cmb.new_zeros(())
+        conditions.delta_m = each(draw("delta_m", torch.distributions.Normal(zero, 0.1)))
+        return conditions
+
+
+def rows(quick: bool) -> Iterable[Row]:
+    """The normaliser, recovery, and Foundation."""
+    if not FOUNDATION.is_dir():
+        yield Row(
+            PART, "dust behind a magnitude limit", "-", "run with SNTORCH_SHARED=…", met="run"
+        )
+        return
+    torch.set_num_threads(1)
+    yield normaliser_row()
+    yield from recovery_rows(1 if quick else N_SAMPLES)
+    yield from foundation_rows(quick)
+
+
+@cache
+def observed() -> TrainingSample:
+    """Foundation."""
+    return foundation()
+
+
+def selection(limit: float = LIMIT) -> PeakSelection:
+    """The magnitude limit."""
+    return PeakSelection({"peak": MagnitudeLimit(limit, WIDTH, f"peak {BAND}")})
+
+
+def normaliser_row() -> Row:
+    """ln P(selected) of some of the SNe against simulated ones."""
+    sample, begun = observed(), time.process_time()
+    selected = selection()(t21(), sample)
+    seconds = time.process_time() - begun
+    which = sample.redshift_cmb.argsort()[::EVERY]
+    off, error = [], []
+    for values in POPULATIONS:
+        c = given(dict(zip(NUMBERS, values, strict=True)))
+        found = selected.log_selected(c)
+        for i in which:
+            kept = simulated_share(c, int(i))
+            off.append(found[i] - kept.mean().log())
+            error.append(kept.std() / kept.mean() / N_SIMULATED**0.5)
+    ratio = torch.stack(off) / torch.stack(error)
+    return Row(
+        PART,
+        f"ln P(selected | z, population), {len(which)} of {len(sample)} SNe, {len(POPULATIONS)} "
+        f"populations, against {N_SIMULATED:,} simulated SNe each",
+        "reported",
+        f"largest difference {float(torch.stack(off).abs().max()):.4f} (errors of the simulation "
+        f"up to {float(torch.stack(error).max()):.4f}; rms difference / error "
+        f"{float(ratio.square().mean().sqrt()):.2f}); learnt in {seconds:.1f} CPU s",
+    )
+
+
+def given(values: dict[str, float]) -> Conditions:
+    """A population by its numbers."""
+    numbers: Any = {k: torch.tensor([v], dtype=torch.float64) for k, v in values.items()}
+    return Conditions(**numbers)
+
+
+def simulated_share(c: Conditions, i: int) -> Tensor:
+    """P(kept) of simulated supernovae at the redshift of one, shape (N,)."""
+    sed, sample = t21(), observed()
+    o, generator = sample.observations, torch.Generator().manual_seed(i)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(N_SIMULATED, *shape, generator=generator, dtype=torch.float64)
+
+    assert c.mu_r is not None
+    assert c.sigma_r is not None
+    scatter = torch.sqrt(sample.distance_err[i] ** 2 + c.sigma0**2)
+    peak = peaks(
+        sed,
+        [BAND],
+        theta=normal(),
+        epsilon=sed.epsilon_surface(normal(len(sed.epsilon_cholesky))),
+        av=-c.tau_a * torch.log(torch.special.ndtr(normal())),
+        rv=population_rv(normal(), c.mu_r, c.sigma_r),
+        distmod=o.muhat[i] + scatter * normal(),
+        redshift=o.redshift[i],
+        mwebv=o.mwebv[i],
+    )
+    return log_kept(selection().cuts, quantities([BAND], peak, o.redshift[i])).exp()
+
+
+def recovery_rows(n: int) -> Iterable[Row]:
+    """Samples behind the limit, with it ignored and with it."""
+    pulls: dict[str, list[list[float]]] = {"ignored": [], "taken into account": []}
+    sizes, begun = [], time.process_time()
+    for seed in range(n):
+        sample = behind_the_limit(seed)
+        sizes.append(len(sample))
+        for how, what in zip(pulls, (None, selection()(t21(), sample)), strict=True):
+            draws = fit(sample, what, SVI).draws
+            pulls[how].append([_pull(draws[name], TRUTH[name]) for name in NUMBERS])
+    seconds = (time.process_time() - begun) / n
+    for how, found in pulls.items():
+        z = torch.tensor(found)
+        mean, rms = z.mean(0).tolist(), z.square().mean(0).sqrt().tolist()
+        each_one = ", ".join(
+            f"{name} {mean[k]:+.2f} (rms {rms[k]:.2f})" for k, name in enumerate(NUMBERS)
+        )
+        yield Row(
+            PART,
+            f"dust behind a magnitude limit, {n} samples of {min(sizes)}-{max(sizes)} SNe, "
+            f"variational: mean (posterior mean - truth) / sd, selection {how}",
+            "reported" if how == "ignored" else f"within 3 / √{n} of 0",
+            f"{each_one}; {seconds:.0f} CPU s a sample",
+            met="-" if how == "ignored" else _yes(bool((z.mean(0).abs() < 3 / n**0.5).all())),
+        )
+
+
+def behind_the_limit(seed: int) -> TrainingSample:
+    """Supernovae of the known population at Foundation's redshifts that pass the limit."""
+    sed, real = t21(), observed()
+    index = torch.arange(COPIES * len(real)) % len(real)
+    every = HierarchicalModel(real.take(index), FixedSED(sed), Dust(), magnitudes=False)
+    truth = {k: torch.tensor(v, dtype=torch.float64) for k, v in TRUTH.items()}
+    sample, own = simulate_sample(every, truth, seed)
+    o = sample.observations
+    peak = peaks(
+        sed,
+        [BAND],
+        theta=own["theta"],
+        epsilon=sed.epsilon_surface(own["epsilon"]),
+        av=own["av"],
+        rv=own["rv_sn"],
+        distmod=own["ds"],
+        redshift=o.redshift,
+        mwebv=o.mwebv,
+    )
+    luck = torch.rand(len(index), generator=torch.Generator().manual_seed(1000 + seed))
+    kept = log_kept(selection().cuts, quantities([BAND], peak, o.redshift)).exp()
+    return sample.take(kept > luck)
+
+
+def foundation_rows(quick: bool) -> Iterable[Row]:
+    """Foundation with selection off and on."""
+    sample, sed = observed(), t21()
+    limit = f"limit {LIMIT} ± {WIDTH} mag in {BAND}"
+    settings = SVI if quick else NUTS
+    every: dict[str, tuple[SelectedSample | None, Dust, TrainingSettings]] = {
+        "selection ignored": (None, Dust(), settings),
+        limit: (selection()(sed, sample), Dust(), settings),
+    }
+    for other in () if quick else OTHER_LIMITS:
+        every[f"limit {other} ± {WIDTH} mag"] = (selection(other)(sed, sample), Dust(), SVI)
+    every[f"{limit}, mean brightness free"] = (every[limit][0], ShiftedDust(), SVI)
+    for name, (selected, population, how) in every.items():
+        begun = time.process_time()
+        trained = fit(sample, selected, how, population)
+        yield posterior_row(name, trained, time.process_time() - begun)
+
+
+def posterior_row(name: str, trained: Trained, seconds: float) -> Row:
+    """Means, widths, and whether the chains agree."""
+    shared = {k: v for k, v in trained.draws.items() if v.ndim == 2}
+    numbers = ", ".join(
+        f"{k} {float(v.mean()):.3f} ± {float(v.std()):.3f}" for k, v in shared.items()
+    )
+    how = "variational"
+    if trained.sums:
+        table: Any = diagnostics_table(shared, trained.model.sed)
+        rhat, ess = float(table["rhat"].max()), float(table["ess_bulk"].min())
+        n = f"{trained.settings.chains} × {trained.settings.draws}"
+        how = f"NUTS {n}, R-hat ≤ {rhat:.3f}, ESS ≥ {ess:.0f}, {trained.divergences} divergences"
+    return Row(
+        PART,
+        f"Foundation, {len(trained.model.sample)} SNe, SED of T21, {name}",
+        "reported",
+        f"{numbers}; {how}; {seconds:.0f} CPU s",
+    )
+
+
+def fit(
+    sample: TrainingSample,
+    selected: SelectedSample | None,
+    settings: TrainingSettings,
+    population: Dust | None = None,
+) -> Trained:
+    """A population with the SED of T21 held fixed."""
+    model = HierarchicalModel(
+        sample, FixedSED(t21()), population or Dust(), magnitudes=False, selection=selected
+    )
+    return train(model, settings)
+
+
+def _pull(draws: Tensor, truth: float) -> float:
+    return float((draws.mean() - truth) / draws.std())
+
+
+def _yes(met: bool) -> str:
+    return "yes" if met else "no"
+
+
+if __name__ == "__main__":
+    main(rows)

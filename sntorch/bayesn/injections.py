@@ -1,0 +1,137 @@
+"""Injections: supernovae of a BayeSN model at a sample's redshifts, put through a selection.
+
+A selection is stated in quantities of a supernova: its ``redshift``, and ``peak BAND``, the
+apparent magnitude in a band on its brightest day. Given the dust and the distance of a supernova
+the peak still scatters by θ and ε, whose distribution belongs to the SED model and not to the
+population. So the probability to be selected is nearly a function of the peak magnitudes of the
+mean supernova (θ = ε = 0) with that dust at that distance, and of redshift: these are the latents
+of which ``inference.efficiency`` learns it.
+
+Draws of θ and ε come in pairs of opposite sign, and each is seen at several distances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sntorch.errors import ConfigError
+from sntorch.physics.sed import SEDModel
+from sntorch.simulation.selection import Cut, Efficiency, Truth
+
+PEAK, REDSHIFT = "peak ", "redshift"
+# Rest-frame days among which the brightest is looked for: bands peak at different times.
+PEAK_DAYS = (-4.0, -2.0, 0.0, 2.0, 4.0)
+# A_V of injections is exponential, mag; R_V is even in its inverse within these ends.
+AV_SCALE, RV_ENDS = 0.6, (1.0, 10.0)
+# Distances of injections are even within ± this of the expected ones, mag.
+REACH = 1.5
+PAIRS, PLACES = 2, 4
+
+
+def bands_of(cuts: Mapping[str, Cut]) -> list[str]:
+    """The bands in whose peaks a selection is stated, in order.
+
+    Raises:
+        ConfigError: A cut on something else than a peak or the redshift.
+    """
+    found = []
+    for leaf in (leaf for cut in cuts.values() for leaf in cut.leaves()):
+        of = leaf.of if isinstance(leaf, Efficiency) else None
+        if not isinstance(of, str) or not (of == REDSHIFT or of.startswith(PEAK)):
+            raise ConfigError(
+                f"selection {leaf}: cuts on {REDSHIFT!r} and on '{PEAK}BAND' are accepted "
+                f"({PEAK}ps1::g, say)"
+            )
+        if of != REDSHIFT:
+            found.append(of.removeprefix(PEAK))
+    return list(dict.fromkeys(found))
+
+
+def log_kept(cuts: Mapping[str, Cut], truth: Truth) -> Tensor:
+    """ln of the probability that all cuts keep supernovae of these quantities, their shape."""
+    leaves = {leaf: leaf for cut in cuts.values() for leaf in cut.leaves()}
+
+    def of_leaf(cut: Cut) -> Tensor:
+        leaf: Any = leaves[cut]
+        return leaf.log_of(truth[leaf.of])
+
+    return torch.stack([cut.combine(of_leaf) for cut in cuts.values()]).sum(0)
+
+
+def peaks(sed: SEDModel, bands: list[str], **parameters: Any) -> Tensor:
+    """Apparent magnitude on the brightest day, shape (B, F).
+
+    Args:
+        sed: The model.
+        bands: F names.
+        parameters: Of B supernovae, as for ``SEDModel.magnitude``.
+    """
+    days = torch.tensor(PEAK_DAYS, dtype=sed.w0.dtype, device=sed.w0.device)
+    return sed.magnitude(days, bands, **parameters).amin(-1)
+
+
+def quantities(bands: list[str], peak: Tensor, redshift: Tensor) -> dict[str, Tensor]:
+    """What cuts look at, by name, of peaks (..., F) and redshifts (...)."""
+    named = {PEAK + band: peak[..., i] for i, band in enumerate(bands)}
+    return {**named, REDSHIFT: redshift.expand(peak.shape[:-1])}
+
+
+def inject(
+    sed: SEDModel,
+    cuts: Mapping[str, Cut],
+    redshift: Tensor,
+    mwebv: Tensor,
+    muhat: Tensor,
+    n: int,
+    seed: int,
+) -> tuple[Tensor, Tensor]:
+    """Supernovae of all dust and brightness at the redshifts of a sample.
+
+    Args:
+        sed: The model.
+        cuts: What selects them.
+        redshift, mwebv, muhat: Of the sample, shape (S,): where injections are put in turn.
+        n: Number of injections; each is seen at several distances.
+        seed: Any integer.
+
+    Returns:
+        Latents, shape (M, F + 1): peak magnitudes of the mean supernova, and redshift. The mean
+        probability to be kept, shape (M,).
+    """
+    generator = torch.Generator().manual_seed(seed)
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=generator, dtype=sed.w0.dtype).to(sed.w0.device)
+
+    row = torch.arange(n, device=redshift.device) % len(redshift)
+    bands, z = bands_of(cuts), redshift[row]
+    inverse = [1 / end for end in RV_ENDS]
+    host = {
+        "av": -AV_SCALE * torch.log1p(-uniform(n)),
+        "rv": 1 / (inverse[1] + (inverse[0] - inverse[1]) * uniform(n)),
+        "redshift": z,
+        "mwebv": mwebv[row],
+        "distmod": muhat[row],
+    }
+    shift = REACH * (2 * uniform(n, PLACES) - 1)[..., None]
+    mean = peaks(sed, bands, **host)[:, None] + shift
+    kept = torch.zeros_like(mean[..., 0])
+    size = len(sed.epsilon_cholesky)
+    for _ in range(PAIRS):
+        normal = torch.randn(n, 1 + size, generator=generator, dtype=z.dtype).to(z.device)
+        for score in (normal, -normal):
+            residual = sed.epsilon_surface(score[:, 1:])
+            peak = peaks(sed, bands, theta=score[:, 0], epsilon=residual, **host)[:, None]
+            kept += log_kept(cuts, quantities(bands, peak + shift, z[:, None])).exp()
+    latents = latents_of(mean, z[:, None])
+    # A mean of ones may come out above one by rounding.
+    return latents.flatten(0, 1), (kept / (2 * PAIRS)).clamp(max=1.0).flatten()
+
+
+def latents_of(peak: Tensor, redshift: Tensor) -> Tensor:
+    """What the efficiency is a function of, shape (..., F + 1)."""
+    return torch.cat([peak, redshift.expand(peak.shape[:-1])[..., None]], -1)
