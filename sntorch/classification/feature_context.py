@@ -25,6 +25,7 @@ from sntorch.classification.augmentation import Augmentation, RandomTruncation
 from sntorch.classification.base import ClassifierNetwork
 from sntorch.classification.map_cache import MapCache
 from sntorch.classification.parametric_features import MODEL_ERROR, ParametricFeatures
+from sntorch.classification.redshift_shift import RedshiftShift
 from sntorch.data.batch import LightCurveBatch
 from sntorch.errors import ConfigError
 from sntorch.features.bazin import N_SHAPES
@@ -131,10 +132,11 @@ class FeatureContext(nn.Module):
 
 
 def refuse_early(network: type[ClassifierNetwork], augment: Sequence[Augmentation]) -> None:
-    """Features of whole light curves would tell of the future what sees a part of them.
+    """Features of whole light curves would tell of the future what sees a part of them, and of
+    the old redshift what is moved to another.
 
     Raises:
-        ConfigError: A network that answers at every step, or training on truncated curves.
+        ConfigError: A network that answers at every step, or training on cut or moved curves.
     """
     if network.per_step:
         raise ConfigError(
@@ -145,4 +147,9 @@ def refuse_early(network: type[ClassifierNetwork], augment: Sequence[Augmentatio
         raise ConfigError(
             "features are of the whole light curve, and RandomTruncation trains on its beginning: "
             "leave it out of model.augment, or set features=null"
+        )
+    if any(isinstance(change, RedshiftShift) for change in augment):
+        raise ConfigError(
+            "features are of the light curve as observed, and RedshiftShift moves it: leave it "
+            "out of model.augment, or set features=null"
         )

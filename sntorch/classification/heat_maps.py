@@ -37,8 +37,9 @@ DAYS, STEP = 180, 180 / 179
 TIMES = torch.linspace(-50, 130, DAYS)
 # Grids of fewer points, and steps of more time scales than this, are not splined.
 FEWEST, LONGEST_STEP = 8, 0.2
-# Objects fitted together: as many as a core's cache holds.
-CHUNK = 16
+# Objects fitted together: as many as a core's cache holds of their covariances, counted in numbers
+# of one of the few arrays of that shape; and no more than these, which differ little in length.
+CACHED, CHUNK = 1 << 17, 64
 
 
 @dataclass(frozen=True)
@@ -107,16 +108,28 @@ def heat_maps(
     maps = torch.zeros(
         (len(batch), 2, len(wavelengths), len(times)), dtype=dtype, device=batch.device
     )
-    # Objects of about one length together need the least padding.
-    order = batch.n_observations.argsort(stable=True)
-    order = order[batch.n_observations[order] > 0]
-    parts = [order[start : start + CHUNK] for start in range(0, len(order), CHUNK)]
 
     def make(index: Tensor) -> None:
         maps[index] = _read_off(batch[index].trim(), grid, coarse)
 
-    on_threads(make, [(index,) for index in parts])
+    on_threads(make, [(index,) for index in _alike(batch.n_observations)])
     return maps
+
+
+def _alike(lengths: Tensor) -> list[Tensor]:
+    """Objects to be fitted together, those with the most observations first; none without any.
+
+    The work grows with the cube of the longest, so groups of those are small.
+    """
+    order = lengths.argsort(descending=True, stable=True)
+    order = order[lengths[order] > 0]
+    parts, start = [], 0
+    while start < len(order):
+        longest = int(lengths[order[start]])
+        size = max(min(CACHED // longest**2, CHUNK), 1)
+        parts.append(order[start : start + size])
+        start += size
+    return parts
 
 
 def _read_off(batch: LightCurveBatch, grid: Points, coarse: CoarseGrid | None) -> Tensor:

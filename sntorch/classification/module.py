@@ -229,7 +229,9 @@ class ClassifierModule(SavedModule):
         for change in self.augment:
             batch = change(batch, generator)
         hidden = torch.rand(len(batch), generator=generator) < self.config["context_dropout"]
-        context = self.context(whole, hidden.to(batch.device))
+        # Features are of light curves as observed; redshifts are those that objects moved to.
+        known = batch if self.context.features is None else whole
+        context = self.context(known, hidden.to(batch.device))
         loss = self._class_loss(batch, context)
         more = self.network.auxiliary_loss(batch, context)
         total = loss if more is None else loss + more

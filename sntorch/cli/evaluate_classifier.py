@@ -37,7 +37,8 @@ def evaluate_classifier_run(cfg: DictConfig, output: Path) -> str:
         output: Folder for ``report.html``, ``metrics.json``, ``tables/`` and ``figures/``.
 
     Raises:
-        ConfigError: A baseline or a class that there is not.
+        ConfigError: A baseline or a class that there is not, or a class to hold out that the
+            classifier was trained on.
         DataError: No test objects, or light curves of other classes than the classifier's.
     """
     from sntorch.checkpoints import find_checkpoint
@@ -56,7 +57,8 @@ def evaluate_classifier_run(cfg: DictConfig, output: Path) -> str:
     module = ClassifierModule.from_checkpoint(checkpoint)
     data = training_data(checkpoint, cfg.files, cfg.trust)
     _check(data.test_batch(), module, checkpoint)
-    metrics, by_epoch, others = _scored(cfg, module, data)
+    foreign = _unknown_classes(cfg, module, data, checkpoint)
+    metrics, by_epoch, others = _scored(cfg, module, data, foreign)
     metrics["model_sha256"] = model_sha256(checkpoint)
     figures = classifier_figures(metrics, by_epoch, others)
     write_classifier_report(output, metrics, figures, str(checkpoint))
@@ -76,7 +78,10 @@ def _check(held_out: LightCurveBatch, module: ClassifierModule, checkpoint: Path
 
 
 def _scored(
-    cfg: DictConfig, module: ClassifierModule, data: LightCurveDataModule
+    cfg: DictConfig,
+    module: ClassifierModule,
+    data: LightCurveDataModule,
+    unknown: dict[str, LightCurveBatch],
 ) -> tuple[dict[str, Any], dict[Epoch, Predictions], dict[str, dict[Epoch, Predictions]]]:
     """Metrics, and the predictions by epoch that they are of: the classifier's, the others'."""
     from sntorch.classification.early import EPOCHS, WHOLE
@@ -93,7 +98,7 @@ def _scored(
         by_epoch,
         positive,
         others,
-        _foreign(module, temperature, held_out, cfg.seed),
+        _foreign(module, temperature, held_out, unknown, cfg.seed),
         data.train_batch().label.bincount(minlength=len(module.classes)).numpy(),
         redshift=", ".join(_context(module)) or "none",
         n_resamples=cfg.bootstrap,
@@ -144,14 +149,35 @@ def _baselines(
     return {"boosted trees": {epoch: trees.predict(epoch.cut(held_out)) for epoch in epochs}}
 
 
+def _unknown_classes(
+    cfg: DictConfig, module: ClassifierModule, data: LightCurveDataModule, checkpoint: Path
+) -> dict[str, LightCurveBatch]:
+    """Light curves of classes that the classifier does not know, by class."""
+    from sntorch.cli.held_out_classes import held_out_classes
+    from sntorch.cli.training_data import training_data
+
+    names = cfg.held_out_classes
+    names = [names] if isinstance(names, str) else list(names)
+    files = cfg.held_out_files
+    if files and not names:
+        raise ConfigError(f"held_out_files={files}: say of which held_out_classes=[...]")
+    source = training_data(checkpoint, files, cfg.trust) if files else None
+    return held_out_classes(names, module, data, source)
+
+
 def _foreign(
-    module: ClassifierModule, temperature: Temperature, held_out: LightCurveBatch, seed: int
+    module: ClassifierModule,
+    temperature: Temperature,
+    held_out: LightCurveBatch,
+    unknown: dict[str, LightCurveBatch],
+    seed: int,
 ) -> dict[str, Predictions]:
+    """Predictions for what is nothing known: changed test objects, and unknown classes."""
     from sntorch.classification.evaluate.ood import FOREIGN
 
+    made = {name: make(held_out, seed) for name, make in FOREIGN.items()}
     return {
-        name: _predicted(module, temperature, make(held_out, seed))
-        for name, make in FOREIGN.items()
+        name: _predicted(module, temperature, batch) for name, batch in (made | unknown).items()
     }
 
 

@@ -221,17 +221,29 @@ class LightCurveDataModule(L.LightningDataModule):
                     "so its fraction must be 0"
                 )
 
-    def _load(self, name: str) -> LightCurveBatch:
+    def read(self, name: str = "train") -> Sample:
+        """A sample as it is read or simulated, before bands, classes and the transform.
+
+        Args:
+            name: ``train`` for the one that parts are split off, ``val``, ``test``.
+
+        Raises:
+            DataError: Something else than light curves or a batch.
+        """
         sample = self.samples[name]
         if callable(sample) and not isinstance(sample, LightCurves | LightCurveBatch):
             sample = sample()
-        if isinstance(sample, LightCurves):
-            sample = sample.to_batch(bands=self.bands, classes=self.classes, host=self.host)
-        if not isinstance(sample, LightCurveBatch):
+        if not isinstance(sample, LightCurves | LightCurveBatch):
             raise DataError(
                 f"{name} sample: light curves or a batch are accepted, "
                 f"found {type(sample).__name__}"
             )
+        return sample
+
+    def _load(self, name: str) -> LightCurveBatch:
+        sample = self.read(name)
+        if isinstance(sample, LightCurves):
+            sample = sample.to_batch(bands=self.bands, classes=self.classes, host=self.host)
         for key in ("bands", "classes"):
             wanted = getattr(self, key)
             if wanted is None:

@@ -22,7 +22,7 @@ TIME_SCALES = (1.0, 1000.0)
 WIDEST_AMPLITUDE = 10.0
 ITERATIONS, TOLERANCE = 60, 1e-5
 # Taking out objects that are done copies the others; it pays off when enough are.
-CROWDED = 0.8
+CROWDED = 0.9
 # Squared distance, large enough for a covariance of zero.
 FAR = 1e8
 

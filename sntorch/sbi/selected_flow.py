@@ -27,8 +27,8 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from sntorch.errors import ConfigError
-from sntorch.sbi.prior import BoxPrior
 from sntorch.saved import SavedModule
+from sntorch.sbi.prior import BoxPrior
 from sntorch.sbi.summary import PARAMETERS, SummaryData, SummarySurvey
 from sntorch.sbi.summary_simulator import draw_prior, simulate
 

@@ -13,12 +13,21 @@ from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 
 from sntorch.cli import classify, evaluate, publish, train
 from sntorch.data.io import write
+from sntorch.data.light_curve import LightCurves
 from sntorch.data.splits import read_split
 from sntorch.simulation.testing import example_batch
 
 run_here = partial(running.run_here, evaluate)
 SMALL = ["model.network.width=16", "model.network.n_layers=1", "model.network.n_heads=2"]
 TRAIN = ["data=files", "model=classifier/transformer", "callbacks=classifier", "debug=tiny"]
+
+
+def left_out(kind, n=12):
+    """Objects of a class that no run has seen."""
+    light_curves = two_classes(n, (kind, kind))
+    for lc in light_curves:
+        lc.object_id = f"other_{lc.object_id}"
+    return light_curves
 
 
 def two_classes(n=40, types=("Ia", "IIP")):
@@ -30,12 +39,17 @@ def two_classes(n=40, types=("Ia", "IIP")):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A folder with light curves, a run on them and its evaluation beside boosted trees."""
+    """A folder with light curves, a run on them and its evaluation beside boosted trees, also on
+    a class that the run has not seen.
+    """
     folder = tmp_path_factory.mktemp("evaluate_classifier")
     write(two_classes(), folder / "sn.parquet")
+    write(left_out("TDE"), folder / "tde.parquet")
     arguments = [*TRAIN, *SMALL, "data.split=[0.4,0.2,0.4]", f"files={folder / 'sn.parquet'}"]
     assert running.run_here(train, arguments, folder) == 0
-    assert run_here([*asked(folder), "baseline=histogram", "out=report"], folder) == 0
+    arguments = [*asked(folder), "baseline=histogram", "out=report", "held_out_classes=TDE"]
+    arguments.append(f"held_out_files={folder / 'tde.parquet'}")
+    assert run_here(arguments, folder) == 0
     return folder
 
 
@@ -76,7 +90,7 @@ def test_the_report_has_its_tables_and_figures(trained):
     report, metrics = trained / "report", metrics_of(trained / "report")
     assert metrics["positive"] == "Ia"
     assert metrics["redshift"] == "none"
-    assert {*metrics["foreign"]} == {"random", "shuffled", "reversed", "sine"}
+    assert {*metrics["foreign"]} == {"random", "shuffled", "reversed", "sine", "TDE"}
     scores = pd.read_csv(report / "tables" / "scores.csv").set_index("score")
     assert scores.loc["accuracy", "value"] == metrics["scores"]["accuracy"]["value"]
     assert scores.loc["accuracy", "boosted trees"] == pytest.approx(
@@ -124,3 +138,46 @@ def test_what_cannot_be_scored_is_one_line(trained, tmp_path, capsys):
         (line,) = [line for line in capsys.readouterr().err.splitlines() if line]
         assert message in line
         assert not (tmp_path / "r").exists()
+
+
+def test_doubt_about_a_class_that_was_left_out(trained):
+    from sntorch.checkpoints import find_checkpoint
+    from sntorch.classification import ClassifierModule
+
+    metrics = metrics_of(trained / "report")
+    module = ClassifierModule.from_checkpoint(find_checkpoint(trained / "outputs"))
+    (split,) = (trained / "outputs").rglob("split.csv")
+    parts = read_split(split)
+
+    def doubt(light_curves):
+        batch = LightCurves(light_curves).to_batch(bands=module.bands)
+        p = (module.logits(batch) / metrics["temperature"]).softmax(-1).double().numpy()
+        return -(p * np.log(p)).sum(1)
+
+    ours = doubt(lc for lc in two_classes() if parts[lc.object_id] == "test")
+    theirs = doubt(left_out("TDE"))
+    truth = np.repeat([0, 1], [len(ours), len(theirs)])
+    want = roc_auc_score(truth, np.concatenate([ours, theirs]))
+    assert metrics["foreign"]["TDE"] == pytest.approx(want)
+    table = pd.read_csv(trained / "report/tables/foreign.csv")
+    by_kind = dict(zip(table["kind"], table["entropy_auroc"], strict=True))
+    assert by_kind["TDE"] == pytest.approx(want)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("held_out_classes=[Ia]", "held_out_classes=['Ia']: the classifier knows IIP, Ia"),
+        (
+            "held_out_classes=[KN]",
+            "no light curve of class KN; there are those of IIP, Ia; held_out_files",
+        ),
+        ("held_out_classes=CC", "12 objects of class CC, sn1 the first, were trained on"),
+        ("held_out_files=sn.parquet", "say of which held_out_classes="),
+    ],
+)
+def test_a_class_that_was_not_held_out_is_one_line(trained, tmp_path, capsys, change, message):
+    assert run_here([*asked(trained), "out=r", change], tmp_path) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line]
+    assert message in line
+    assert not (tmp_path / "r").exists()
