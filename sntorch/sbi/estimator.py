@@ -139,7 +139,7 @@ class PosteriorEstimator(SavedModule, ABC):
     def setup(self, stage: str) -> None:
         """Keep what it is trained on; let the embedding see surveys before its first training."""
         data: Any = getattr(self.trainer, "datamodule", None)
-        simulator = getattr(data, "simulator", None)
+        simulator: Any = getattr(data, "simulator", None)
         if stage == "fit" and hasattr(simulator, "facts"):
             self.trained_on = simulator.facts()
         if stage == "fit" and not bool(self.prepared) and hasattr(data, "examples"):

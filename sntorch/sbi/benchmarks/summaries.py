@@ -95,7 +95,7 @@ class SummaryBenchmark:
 
     def efficiency(self, injections: int, seed: int) -> LikelihoodInference:
         """C: P(detected | magnitude, redshift) learnt from injections."""
-        from sntorch.sbi.efficiency import fit_efficiency
+        from sntorch.inference.efficiency import fit_efficiency
         from sntorch.sbi.selected import LearntSelection, inject
 
         learnt = LearntSelection(
