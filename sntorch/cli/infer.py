@@ -214,7 +214,7 @@ def drawn(
     first, *others = draws
     pair = [first, others[-1]] if others else [first]
     samples = [dict(zip(prior.names, draws[name].T.numpy(), strict=True)) for name in pair]
-    yield "corner", corner_grid(samples)
+    yield "corner", corner_grid(samples, names=pair)
     tables = {name: moments(values, prior) for name, values in draws.items()}
     yield "intervals", interval_figure(tables, prior.names[:4])
     if selection is not None:

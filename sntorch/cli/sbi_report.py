@@ -145,19 +145,19 @@ def sbi_figures(prior: BoxPrior, found: Comparison) -> dict[str, Figure]:
     """Biases of all methods, the first survey's posteriors, and the calibration of each."""
     import torch
 
-    from sntorch.plotting.corner import corner_grid
+    from sntorch.plotting.corner import corner_grid, label_of
     from sntorch.plotting.selection import calibration_figure, interval_figure
 
     names, scores = prior.names, found.scores
     biases = {key: _mean_and_error(one.bias, names) for key, one in scores.items()}
-    figures = {"bias_over_sigma": interval_figure(biases, names)}
+    symbols = [label_of(name).removesuffix(" (mag)") for name in names]
+    labels = [f"bias of {symbol} / its σ" for symbol in symbols]
+    figures = {"bias_over_sigma": interval_figure(biases, names, labels, reference=0.0)}
     first, *others = scores
-    samples = [
-        dict(zip(names, scores[key].draws[0].T.numpy(), strict=True))
-        for key in (first, *others[-1:])
-    ]
+    shown = [first, *others[-1:]]
+    samples = [dict(zip(names, scores[key].draws[0].T.numpy(), strict=True)) for key in shown]
     truth = dict(zip(names, found.truth[0].tolist(), strict=True))
-    figures["first_survey"] = corner_grid(samples, truth)
+    figures["first_survey"] = corner_grid(samples, truth, shown)
     levels = torch.linspace(0, 1, 101, dtype=torch.float64)
     for key, one in scores.items():
         ranks = dict(zip(names, one.calibration.ranks.T.numpy(), strict=True))

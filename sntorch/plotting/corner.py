@@ -29,12 +29,22 @@ LABELS = {
     "sigma0": r"$\sigma_0$ (mag)",
     "eta": r"$\eta$",
     "kappa": r"$\kappa$ (mag)",
+    "om0": r"$\Omega_m$",
+    "m0": r"$M_0$ (mag)",
+    "alpha": r"$\alpha$",
+    "beta": r"$\beta$",
+    "sigma_int": r"$\sigma_\mathrm{int}$ (mag)",
+    "x0": r"mean of $x_1$",
+    "sigma_x": r"scatter of $x_1$",
+    "c0": r"mean of $c$",
+    "sigma_c": r"scatter of $c$",
 }
 # Parameters that a population may have in parts, ``tau_a_low`` and ``tau_a_high``.
 PARTED = ("rv", "mu_r", "sigma_r", "tau_a", "sigma0", "delta_m", "eta", "kappa")
 # Parameters that end at zero: their histograms begin there.
 POSITIVE = ("av", "rv", "redshift", "mu_r", "sigma_r", "tau_a", "sigma0")
 PAIR = ("#0072B2", "#D55E00")
+DASHES = ("-", "--")
 SHARES = (0.95, 0.68)
 FILLS = (0.18, 0.42)
 BINS = 40
@@ -42,7 +52,9 @@ SMOOTHING = 1.3
 
 
 def corner_grid(
-    samples: Sequence[Mapping[str, Array]], truth: Mapping[str, float] | None = None
+    samples: Sequence[Mapping[str, Array]],
+    truth: Mapping[str, float] | None = None,
+    names: Sequence[str] = (),
 ) -> Figure:
     """The panels of a corner plot, of one set of draws or of two to compare.
 
@@ -50,8 +62,10 @@ def corner_grid(
         samples: One or two sets of draws by parameter, each of shape (n,); the parameters of the
             first are drawn, in its order.
         truth: True values to mark.
+        names: What the sets are called, for a legend.
     """
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
     parameters = list(samples[0])
     edges = {name: _edges(name, [s[name] for s in samples]) for name in parameters}
@@ -72,6 +86,10 @@ def corner_grid(
             _mark(axes, truth or {}, name, below if row != column else None)
             _label(axes, row, column, n, (name, below))
         _moments(panels[row, row], below, [sample[below] for sample in samples])
+    shown = zip(names, PAIR, DASHES, strict=False)
+    lines = [Line2D([], [], color=color, ls=dash, label=name) for name, color, dash in shown]
+    if lines:
+        figure.legend(handles=lines, loc="upper right", frameon=False)
     return figure
 
 
@@ -102,7 +120,7 @@ def _marginal(axes: Axes, values: Array, edges: Array, k: int) -> None:
     density, _ = np.histogram(values, edges, density=True)
     smooth = gaussian_filter1d(density, SMOOTHING, mode="reflect")
     middle = (edges[1:] + edges[:-1]) / 2
-    axes.plot(middle, smooth, color=PAIR[k], lw=1.3, ls=("-", "--")[k], label=f"fit {k}")
+    axes.plot(middle, smooth, color=PAIR[k], lw=1.3, ls=DASHES[k], label=f"fit {k}")
     axes.fill_between(middle, smooth, color=PAIR[k], alpha=0.15, lw=0)
     axes.set(yticks=[], xlim=(edges[0], edges[-1]))
     axes.set_ylim(bottom=0)
@@ -120,7 +138,7 @@ def _contours(axes: Axes, values: tuple[Array, Array], edges: tuple[Array, Array
     if k == 0:
         fills = [to_rgba(PAIR[k], alpha) for alpha in FILLS]
         axes.contourf(x, y, smooth.T, [*levels, smooth.max() * 1.01], colors=fills)
-    axes.contour(x, y, smooth.T, levels, colors=PAIR[k], linewidths=1.1, linestyles=("-", "--")[k])
+    axes.contour(x, y, smooth.T, levels, colors=PAIR[k], linewidths=1.1, linestyles=DASHES[k])
     axes.set(xlim=(edges[0][0], edges[0][-1]), ylim=(edges[1][0], edges[1][-1]))
 
 

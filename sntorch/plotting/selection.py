@@ -8,8 +8,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from sntorch.plotting.corner import label_of
+
 LINES = ("-", "--", ":", "-.")
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 
 def selection_figure(
@@ -69,7 +71,9 @@ def calibration_figure(
         axes.axhline(0, color="0.4", lw=1.0)
     for k, (name, values) in enumerate(ranks.items()):
         share = np.searchsorted(np.sort(np.asarray(values)), grid, side="right") / n
-        left.plot(grid, share - grid, color=COLORS[k % 4], ls=LINES[k // 4 % 4], label=name)
+        turn, place = divmod(k, len(COLORS))
+        style = {"color": COLORS[place], "ls": LINES[turn % len(LINES)]}
+        left.plot(grid, share - grid, label=label_of(name), **style)
     left.set(xlabel="rank of the truth", ylabel="share of surveys - rank", title="SBC")
     left.legend(frameon=False, fontsize="small", ncols=2)
     level = np.asarray(levels, dtype=float)
@@ -79,24 +83,32 @@ def calibration_figure(
 
 
 def interval_figure(
-    summaries: Mapping[str, Mapping[str, tuple[float, float]]], names: Sequence[str]
+    summaries: Mapping[str, Mapping[str, tuple[float, float]]],
+    names: Sequence[str],
+    labels: Sequence[str] | None = None,
+    reference: float | None = None,
 ) -> Figure:
     """Means and standard deviations of parameters by several estimators, side by side.
 
     Args:
         summaries: Mean and standard deviation by estimator and parameter.
         names: Of the parameters to draw.
+        labels: Of their axes; default: symbols and units of the parameters.
+        reference: A value to mark in every panel.
     """
     figure = Figure(figsize=(2.1 * len(names) + 1.2, 0.42 * len(summaries) + 1.4))
     figure.set_layout_engine("constrained")
     panels = figure.subplots(1, len(names), squeeze=False, sharey=True)[0]
-    for axes, name in zip(panels, names, strict=True):
+    labels = [label_of(name) for name in names] if labels is None else labels
+    for axes, name, label in zip(panels, names, labels, strict=True):
+        if reference is not None:
+            axes.axvline(reference, color="0.6", lw=1.0, ls=":")
         for row, (estimator, table) in enumerate(summaries.items()):
             mean, sd = table[name]
             axes.errorbar(
-                mean, row, xerr=sd, fmt="o", ms=4, color=COLORS[row % 4], label=estimator
+                mean, row, xerr=sd, fmt="o", ms=4, color=COLORS[row % len(COLORS)], label=estimator
             )
-        axes.set(xlabel=name)
+        axes.set(xlabel=label)
         axes.locator_params(axis="x", nbins=3)
     panels[0].set_yticks(range(len(summaries)), list(summaries))
     panels[0].set_ylim(len(summaries) - 0.5, -0.5)
