@@ -58,33 +58,30 @@ class RecurrentCore(nn.Module):
     def __init__(self, n_inputs: int, n_hidden: int, n_layers: int, dropout: float) -> None:
         super().__init__()
         widths = [n_inputs] + [n_hidden] * (n_layers - 1)
-        self.layers = nn.ModuleList(nn.GRU(n, n_hidden) for n in widths)
+        self.layers = nn.ModuleList(nn.GRU(n, n_hidden, batch_first=True) for n in widths)
         self.norms = nn.ModuleList(MaskedBatchNorm(n_hidden) for _ in widths)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Features of every step, shape (B, K, H), from it and those before."""
-        # Layers read step after step, which is faster where a step lies together in memory.
-        x, mask = x.transpose(0, 1).contiguous(), mask.T
         n_alike = 0 if self.training else _alike(x)
         for layer, norm in zip(self.layers, self.norms, strict=True):
             x = self.dropout(norm(_states(layer, x, n_alike), mask))
-        return x.transpose(0, 1)
+        return x
 
 
 def _alike(x: Tensor) -> int:
-    """Number of first steps at which all of ``x`` (K, B, D) are the same, but for the last."""
-    return int((x == x[:, :1]).flatten(1).all(1)[:-1].int().cumprod(0).sum())
+    """Number of first steps at which all of ``x`` (B, K, D) are the same, but for the last."""
+    return int((x == x[:1]).all(2).all(0)[:-1].int().cumprod(0).sum())
 
 
 def _states(layer: nn.Module, x: Tensor, n_alike: int) -> Tensor:
-    """States (K, B, H) of a recurrent layer; the first steps are made once for all objects."""
+    """States of a recurrent layer; the first steps are made once for all objects."""
     if not n_alike:
         return layer(x)[0]
-    n_objects = x.shape[1]
-    first, last = layer(x[:n_alike, :1].contiguous())
-    rest = layer(x[n_alike:], last.expand(-1, n_objects, -1).contiguous())[0]
-    return torch.cat([first.expand(-1, n_objects, -1), rest])
+    first, last = layer(x[:1, :n_alike])
+    rest = layer(x[:, n_alike:], last.expand(-1, len(x), -1).contiguous())[0]
+    return torch.cat([first.expand(len(x), -1, -1), rest], dim=1)
 
 
 class ConvolutionalCore(CausalConvolutions):
@@ -178,9 +175,7 @@ class RAPID(StepNetwork):
         parts = [self.photometry(grid.values), grid.age[..., None], seen.float()]
         photometry = torch.cat(parts, dim=-1).flatten(2)
         x = appended(pad(photometry, (0, 0, 1, 0)), context)
-        states = self.core(x, pad(grid.values.mask, (1, 0), value=True))
-        # States of a recurrent core lie in memory step by step.
-        return self.head(states.transpose(0, 1)).transpose(0, 1)
+        return self.head(self.core(x, pad(grid.values.mask, (1, 0), value=True)))
 
 
 def _check(name: str, value: str, accepted: Sequence[str]) -> None:
