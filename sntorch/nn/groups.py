@@ -88,9 +88,10 @@ def on_threads(run: Callable[..., T], calls: Sequence[tuple[object, ...]]) -> li
         with torch.no_grad():
             return run(*arguments)
 
-    n_threads = min(torch.get_num_threads(), len(calls))
-    if n_threads < 2:
+    if torch.get_num_threads() < 2 or not calls:
         return [alone(arguments) for arguments in calls]
+    # One call goes there, too: shared by threads, its operations might round in another way.
+    n_threads = min(torch.get_num_threads(), len(calls))
     # The setting is one of the thread that makes it.
     with ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         return list(pool.map(alone, calls))
