@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sntorch.cli.entry import hydra_main, whole_number
+from sntorch.cli.entry import hydra_main, told_warnings, whole_number
 from sntorch.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def main(cfg: DictConfig) -> None:
         raise ConfigError(f"out={out}: exists already; overwrite=true replaces it")
     real = read(cfg.files)
     lack = wanted(real, cfg.target, _classes(cfg))
-    sample = augmented(real, lack, _parents(cfg, lack), cfg.seed)
+    with told_warnings():
+        sample = augmented(real, lack, _parents(cfg, lack), cfg.seed)
     write(sample, out, format=format)
     print(table(real, lack))
     print(f"{out}: {len(sample)} light curves, {len(real)} of them real")

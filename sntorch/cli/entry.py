@@ -111,7 +111,9 @@ def told_warnings() -> Iterator[None]:
 def user_message(error: BaseException) -> str | None:
     """The one line to show for an error that is the user's to mend; None for a fault of ours."""
     from hydra.errors import HydraException, MissingConfigException
-    from omegaconf.errors import OmegaConfBaseException
+    from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+    from sntorch.cli.misspelt import unknown_option
 
     ours = _first(error, SntorchError)
     if ours is not None:
@@ -121,7 +123,13 @@ def user_message(error: BaseException) -> str | None:
         # Of a config in a sub-folder Hydra knows its neighbours' names at most.
         if not error.options or name.count("/") > 1:
             return _one_line(_missing(name))
+    missing = _first(error, MissingMandatoryValue)
+    if missing is not None and getattr(missing, "full_key", None):
+        return f"{missing.full_key}= is needed and was not given"
     if isinstance(error, (HydraException, OmegaConfBaseException)):
+        misspelt = unknown_option(str(error), config_dir())
+        if misspelt is not None:
+            return misspelt
         # Hydra hides what went wrong in the cause.
         cause = str(error.__cause__ or "")
         return _one_line(str(error) if cause in str(error) else f"{error} {cause}")

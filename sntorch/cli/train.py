@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sntorch.cli.entry import INTERRUPTED, hydra_main
 from sntorch.cli.runs import keep_metrics, keep_split, newest_checkpoint, quieten
+from sntorch.cli.training_data import refuse_unread_files
 from sntorch.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def train(cfg: DictConfig, output: Path) -> int:
     from sntorch.cli.train_baseline import train_baseline
 
     quieten()
+    refuse_unread_files(cfg)
     L.seed_everything(cfg.seed, workers=True, verbose=False)
     ckpt_path = _checkpoint(cfg)
     datamodule = instantiate(cfg.data)

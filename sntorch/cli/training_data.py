@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from sntorch.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
     from sntorch.data.datamodule import LightCurveDataModule
 
 
@@ -40,6 +42,22 @@ def training_data(
     if not trust:
         _refuse_foreign_targets(OmegaConf.to_container(data, resolve=True), path)
     return instantiate(data)
+
+
+def refuse_unread_files(config: DictConfig) -> None:
+    """Light curves of one's own that a run would not look at are a mistake.
+
+    Raises:
+        ConfigError: ``files=`` was given, and the run's data are simulated.
+    """
+    from omegaconf import OmegaConf
+
+    read = "${files}" in str(OmegaConf.to_container(config.data, resolve=False))
+    if config.files is not None and not read:
+        raise ConfigError(
+            f"files={config.files}: this run simulates its light curves and would not read them; "
+            "data=files, or an experiment of real light curves, does"
+        )
 
 
 def _refuse_foreign_targets(config: Any, path: Path) -> None:

@@ -304,7 +304,7 @@ class Conditions(nn.Module):
         if len(outside):
             raise ConfigError(
                 f"condition {name}={float(outside[0]):g}: the training set has {low:.4g} to "
-                f"{high:.4g}; extrapolate=true goes beyond"
+                f"{high:.4g}; extrapolate: true in the condition goes beyond"
             )
 
 

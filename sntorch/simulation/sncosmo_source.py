@@ -53,7 +53,8 @@ def load_sncosmo_source(name: str) -> Any:
         return sncosmo.get_source(base, version=version or None)
     except Exception as error:
         raise ConfigError(
-            f"sncosmo has no source {name!r} or cannot fetch it ({' '.join(str(error).split())})"
+            f"sncosmo has no source {name!r} or cannot fetch it ({' '.join(str(error).split())}); "
+            "where there is no network, SNCOSMO_DATA_DIR names a folder with its files"
         ) from error
 
 

@@ -143,7 +143,7 @@ def test_what_cannot_be_done_is_one_line(trained, tmp_path, capsys):
         "since=birth: accepted are trigger, peak": {"since": "birth"},
         "no weights were collected for SWAG": {"samples": 2, "sample_by": "swag"},
         "device=tpu: accepted here are auto, cpu": {"device": "tpu"},
-        "Missing mandatory value: files": {"files": "???"},
+        "files= is needed": {"files": "???"},
     }
     for message, changes in cases.items():
         arguments = [f"{k}={v}" for k, v in {**good, **changes}.items()]

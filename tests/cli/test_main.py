@@ -52,7 +52,8 @@ def test_wrong_verb_lists_the_right_ones(capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("train", "no_such_key=1"), "no_such_key"),
+        (("train", "sed=1"), "no option 'sed'; did you mean seed"),
+        (("train", "experiment=baseline_ia", "files=survey"), "would not read them"),
         (("train", "experiment=gan_iaa"), "gan_iaa"),
         (("train", "model=gan/recurent"), "gan/recurent"),
         (("train", "experiment=t21"), "sntorch train-bayesn experiment=t21 runs it"),
@@ -61,6 +62,7 @@ def test_wrong_verb_lists_the_right_ones(capsys, monkeypatch):
         (("train", "ckpt_path=nowhere.ckpt"), "nowhere.ckpt: no such checkpoint"),
         (("train", "data=files", "files=nowhere"), "nowhere"),
         (("generate", "ckpt=nowhere"), "nowhere: no checkpoint there"),
+        (("generate", "n=5"), "ckpt= is needed"),
         (("simulate", "n=abc"), "n=abc: a whole number of at least 1"),
     ],
 )

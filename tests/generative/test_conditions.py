@@ -73,7 +73,7 @@ def test_what_is_asked_for_replaces_what_is_drawn():
     [
         ({"colour": 1}, "trained with type, redshift"),
         ({"type": "Ib"}, "the training set has II, Ia"),
-        ({"redshift": 2.0}, "extrapolate=true goes beyond"),
+        ({"redshift": 2.0}, "extrapolate: true in the condition goes beyond"),
         ({"redshift": [0.2, 0.3, 0.4]}, "or 2 of them"),
         ({"redshift": "far"}, "a number"),
     ],

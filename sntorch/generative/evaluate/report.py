@@ -23,9 +23,9 @@ from sntorch.generative.evaluate.distances import (
 from sntorch.generative.evaluate.impossible import impossible
 from sntorch.generative.evaluate.memorisation import memorisation
 from sntorch.generative.evaluate.samples import Contest, Sample
+from sntorch.generative.evaluate.score_table import KS_TARGET
 from sntorch.statistics.jsonable import jsonable
 
-KS_TARGET = 0.10
 FEWEST = 2
 
 
