@@ -92,14 +92,24 @@ def test_a_flow_that_was_trained_before_is_taken(tmp_path):
     assert run_here([*SMALL, *given], tmp_path) == 2
 
 
-def test_light_curves_with_and_without_their_cut(tmp_path):
+def test_light_curves_with_and_without_their_cut(tmp_path, capsys):
     few = ["benchmark=b2", "benchmark.n_bank=60", "methods=[ignored]", "at_fiducial=true"]
-    assert run_here([*SMALL, *few], tmp_path) == 0
+    assert run_here([*SMALL, *few, "seed=4"], tmp_path) == 0
     metrics = metrics_of(tmp_path)
+    assert (metrics["at_fiducial"], metrics["seed"]) == (True, 4)
     assert {*metrics["methods"]} == {"exact", "selection ignored"}
     assert {*metrics["methods"]["exact"]["parameters"]} == {"om0", "delta_m", "sigma_int"}
     exact, ignored = (found["kl_median"] for found in metrics["methods"].values())
     assert exact < 0.2 < ignored
+    # At one θ there is nothing to calibrate.
+    title, _, line, _ = capsys.readouterr().out.splitlines()[:4]
+    assert "3 surveys at the fiducial parameters, 100 draws each, seed 4" in title
+    assert line.split()[-5:-1] == ["-"] * 4
+    found = metrics["methods"]["exact"]
+    assert found["tarp_deviation"] is None
+    assert found["parameters"]["om0"]["coverage_95_low"] is None
+    figures = {path.stem for path in (tmp_path / "report" / "figures").iterdir()}
+    assert figures == {"bias_over_sigma", "first_survey"}
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from sntorch.sbi.light_curve_survey import (
     simulate_light_curves,
 )
 from sntorch.sbi.prior import BoxPrior
+from sntorch.sbi.simulated import TESTED
 from sntorch.simulation import (
     BandDepth,
     BayeSNSource,
@@ -126,8 +127,8 @@ class LightCurveBenchmark:
         return replace(self, prior=prior)
 
     def simulate(self, theta: Tensor, seed: int) -> LightCurveSurveys:
-        """One survey of each row of θ, shape (B, 3)."""
-        return simulate_light_curves(self.survey, theta, self.n, seed)
+        """One survey of each row of θ, shape (B, 3); none that a method was trained on."""
+        return simulate_light_curves(self.survey, theta, self.n, seed, TESTED)
 
     def exact(self, scheme: str | None = None) -> LikelihoodInference:
         """The known posterior."""

@@ -43,7 +43,7 @@ class Benchmark(Protocol):
         ...
 
     def simulate(self, theta: Tensor, seed: int) -> Any:
-        """One survey of each row of θ (B, D)."""
+        """One survey of each row of θ (B, D), number ``TESTED`` of the seed and on."""
         ...
 
     def exact(self, scheme: str | None = None) -> SelectionInference:

@@ -19,6 +19,7 @@ from sntorch.errors import ConfigError
 from sntorch.sbi.exact import SCHEMES, LogSelection, SummaryLikelihood
 from sntorch.sbi.inference import LikelihoodInference, NetworkInference
 from sntorch.sbi.prior import BoxPrior
+from sntorch.sbi.simulated import TESTED
 from sntorch.sbi.summary import FIDUCIAL, PRIOR, SummaryData, SummarySurvey
 from sntorch.sbi.summary_simulator import simulate, simulate_exposure
 
@@ -70,10 +71,10 @@ class SummaryBenchmark:
         return replace(self, prior=prior)
 
     def simulate(self, theta: Tensor, seed: int) -> SummaryData:
-        """One survey of each row of θ, shape (B, 5)."""
+        """One survey of each row of θ, shape (B, 5); none that a method was trained on."""
         if self.scheme in OF_EXPOSURE:
-            return simulate_exposure(self.survey, theta, self.rate, seed)
-        return simulate(self.survey, theta, self.n, seed)
+            return simulate_exposure(self.survey, theta, self.rate, seed, TESTED)
+        return simulate(self.survey, theta, self.n, seed, TESTED)
 
     @cached_property
     def rate(self) -> float:
