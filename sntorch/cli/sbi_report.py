@@ -30,9 +30,9 @@ NOTE = (
     "Over all parameters: the mean of (posterior mean - truth) / σ that is largest in size; the "
     "largest mean size of (mean - exact mean) / σ; least and largest ratio of σ to the exact one; "
     "the median of KL(exact || method), nats; least and largest share of 68 and 95 % intervals "
-    "that hold the truth; the largest deviation of TARP's coverage (these three only where truths are "
-    "from the prior: at one θ they mean nothing). The exact posterior is drawn twice: its row is the "
-    "noise of finite draws. Times are CPU seconds."
+    "that hold the truth; the largest deviation of TARP's coverage, these three only where truths "
+    "are from the prior: at one θ they mean nothing. The exact posterior is drawn twice: its row "
+    "is the noise of finite draws. Times are CPU seconds."
 )
 
 

@@ -72,6 +72,12 @@ def test_light_curves_that_are_compared_are_of_their_own():
     assert not bool(torch.isin(tested.batch.flux[tested.batch.mask], trained.batch.flux).any())
 
 
+def test_methods_of_one_name_are_refused():
+    benchmark = SummaryBenchmark(n=5)
+    with pytest.raises(ConfigError, match="exact, selection ignored, selection ignored"):
+        compare_methods(benchmark, [benchmark.ignored()] * 2, n_surveys=2, draws=100)
+
+
 def test_flowsn_is_a_configuration():
     from hydra.utils import instantiate
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sntorch.errors import ConfigError
 from sntorch.sbi.benchmarks.protocol import Benchmark
 from sntorch.sbi.diagnostics import Calibration, PosteriorComparison, calibrate, compare
 from sntorch.sbi.inference import SelectionInference
@@ -85,6 +86,9 @@ def compare_methods(
         draws: S, for each survey and method; at least 100.
         seed: Of surveys and draws.
         at_fiducial: Whether all surveys are of the fiducial universe, in place of the prior's.
+
+    Raises:
+        ConfigError: Two methods of one name.
     """
     if at_fiducial:
         theta = torch.tensor([benchmark.fiducial], dtype=torch.float64).repeat(n_surveys, 1)
@@ -95,9 +99,13 @@ def compare_methods(
         scheme: benchmark.exact(scheme)
         for scheme in dict.fromkeys((benchmark.scheme, *(one.scheme for one in methods)))
     }
+    every = (*exact.values(), *methods)
+    if len({one.name for one in every}) < len(every):
+        names = ", ".join(one.name for one in every)
+        raise ConfigError(f"methods are called {names}: names that differ are accepted")
     reference = {scheme: one.sample(data, draws, seed) for scheme, one in exact.items()}
     scores = {}
-    for method in (*exact.values(), *methods):
+    for method in every:
         begun = time.process_time()
         drawn = method.sample(data, draws, seed + AGAIN)
         seconds = time.process_time() - begun
