@@ -62,9 +62,10 @@ class Photometry:
         bad = (self.mask & ~good).nonzero()
         if len(bad):
             b, f = bad[0].tolist()
+            found = f"{float(self.magnitude[b, f]):g} and {float(self.error[b, f]):g}"
             raise DataError(
                 f"object {_named(b, numbers)}, band {f}: a finite magnitude and a positive error "
-                f"are accepted; found {float(self.magnitude[b, f]):g} and {float(self.error[b, f]):g}"
+                f"are accepted; found {found}"
             )
 
 
