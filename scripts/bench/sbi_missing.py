@@ -50,7 +50,8 @@ WITH_MASKS = {
     "n_outputs": 32,
     "typical": N_BANDS,
 }
-Sampler = Callable[[Photometry, int], Tensor]
+# Objects, number of draws, seed.
+Sampler = Callable[[Photometry, int, int], Tensor]
 
 
 def rows(quick: bool) -> Iterable[Row]:
@@ -122,7 +123,7 @@ def compared(
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
             groups = torch.arange(len(x)).split(AT_ONCE)
-            draws = torch.cat([sampler(x.take(index), DRAWS) for index in groups])
+            draws = torch.cat([sampler(x.take(index), DRAWS, k) for k, index in enumerate(groups)])
         milliseconds = 1e3 * (time.process_time() - begun) / len(x)
         found = compare(draws, exact, PRIOR)
         covered = calibrate(draws, truth, PRIOR)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sntorch.cli.entry import hydra_main
+from sntorch.cli.entry import hydra_main, told_warnings
 from sntorch.cli.evaluate_classifier import evaluate_classifier_run
 from sntorch.cli.evaluate_sbi import evaluate_sbi
 from sntorch.cli.evaluation_report import summary, write_report
@@ -32,7 +32,8 @@ def main(cfg: DictConfig) -> None:
     if cfg.task == "classifier":
         text, names = evaluate_classifier_run(cfg, output), (*FILES, "tables")
     elif cfg.task == "sbi":
-        text, names = evaluate_sbi(cfg, output), (*FILES, "tables")
+        with told_warnings():
+            text, names = evaluate_sbi(cfg, output), (*FILES, "tables")
     else:
         text, names = summary(evaluate(cfg, output)), FILES
     print(text)

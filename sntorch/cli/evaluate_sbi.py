@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from sntorch.sbi.benchmarks import Benchmark
+    from sntorch.sbi.estimator import PosteriorEstimator
     from sntorch.sbi.inference import SelectionInference
 
 METHODS = ("ignored", "efficiency", "selected_flow")
@@ -27,21 +29,23 @@ def evaluate_sbi(cfg: DictConfig, output: Path) -> str:
         output: Folder for ``report.html``, ``metrics.json``, ``tables/`` and ``figures/``.
 
     Raises:
-        ConfigError: A method that there is not, or that the benchmark does not support.
+        ConfigError: A method that there is not, that is named twice, or that the benchmark does
+            not support.
         CheckpointError: A network that cannot be opened.
     """
     from hydra.utils import instantiate
 
     from sntorch.cli.sbi_report import sbi_metrics, sbi_summary, write_sbi_report
     from sntorch.sbi.benchmarks import compare_methods
+    from sntorch.sbi.opening import open_estimator
 
     for name, least in (("n_surveys", 2), ("draws", 100), ("seed", 0)):
         whole_number(cfg, name, least)
     quieten()
     benchmark = instantiate(cfg.benchmark, _convert_="all")
-    paths = networks(cfg)
-    benchmark = narrowed(benchmark, paths)
-    methods, seconds = prepared(cfg, benchmark, paths)
+    networks = {path: open_estimator(path).eval() for path in listed(cfg, "ckpt")}
+    benchmark = narrowed(benchmark, networks.values())
+    methods, seconds = prepared(cfg, benchmark, networks)
     found = compare_methods(
         benchmark, methods, cfg.n_surveys, cfg.draws, cfg.seed, bool(cfg.at_fiducial)
     )
@@ -50,43 +54,50 @@ def evaluate_sbi(cfg: DictConfig, output: Path) -> str:
     return sbi_summary(metrics)
 
 
-def networks(cfg: DictConfig) -> list[str]:
-    """What ``ckpt`` names, which may be nothing."""
+def listed(cfg: DictConfig, key: str) -> list[str]:
+    """What an entry names: several, one, or nothing.
+
+    Raises:
+        ConfigError: The same twice.
+    """
     from omegaconf import OmegaConf
 
-    if OmegaConf.is_missing(cfg, "ckpt") or cfg.ckpt is None:
+    if OmegaConf.is_missing(cfg, key) or cfg[key] is None:
         return []
-    return [cfg.ckpt] if isinstance(cfg.ckpt, str) else list(cfg.ckpt)
+    names = [cfg[key]] if isinstance(cfg[key], str) else list(cfg[key])
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            raise ConfigError(f"{key} names {name} twice; once is accepted")
+    return names
 
 
-def narrowed(benchmark: Benchmark, paths: list[str]) -> Benchmark:
+def narrowed(benchmark: Benchmark, estimators: Iterable[PosteriorEstimator]) -> Benchmark:
     """The benchmark within the box that its networks were truncated to.
 
     A network that was trained in a part of the prior is right there, and nowhere else.
     """
-    from sntorch.sbi.opening import open_estimator
-
-    if not paths:
+    first = next(iter(estimators), None)
+    if first is None or not benchmark.prior.contains(first.prior):
         return benchmark
-    prior = open_estimator(paths[0]).prior
-    return benchmark.within(prior) if benchmark.prior.contains(prior) else benchmark
+    return benchmark.within(first.prior)
 
 
 def prepared(
-    cfg: DictConfig, benchmark: Benchmark, paths: list[str]
+    cfg: DictConfig, benchmark: Benchmark, networks: Mapping[str, PosteriorEstimator]
 ) -> tuple[list[SelectionInference], dict[str, float]]:
     """The methods asked for, and CPU seconds to train each here.
 
     Raises:
         ConfigError: An unknown method, or one that the benchmark does not support.
     """
-    unknown = [name for name in cfg.methods if name not in METHODS]
+    names = listed(cfg, "methods")
+    unknown = [name for name in names if name not in METHODS]
     if unknown:
         raise ConfigError(f"methods={unknown[0]}: accepted are {', '.join(METHODS)}")
     # Networks first: what is wrong with them shows at once.
-    methods: list[SelectionInference] = [benchmark.network(path) for path in paths]
+    methods: list[SelectionInference] = [benchmark.network(*one) for one in networks.items()]
     seconds: dict[str, float] = {}
-    for name in cfg.methods:
+    for name in names:
         begun = time.process_time()
         methods.append(_method(cfg, benchmark, name))
         if name != "ignored":

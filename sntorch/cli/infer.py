@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,8 +132,6 @@ def check_selection(
     Raises:
         ConfigError: It did.
     """
-    from sntorch.sbi.tripp import ProbitLimit
-
     if trained_on is None or "selection" not in trained_on:
         warnings.warn(
             f"{path}: does not say which selection it learnt; its posterior is right only for "
@@ -143,12 +142,24 @@ def check_selection(
         return
     learnt = trained_on["selection"]
     if learnt != simulator.facts()["selection"]:
-        known = "everything" if learnt is None else ProbitLimit(**learnt)
         here = simulator.selection or "everything"
         raise ConfigError(
-            f"{path}: learnt that {known} was kept; here it is {here}: a network of the same "
-            "selection is accepted (selection.limit=…, or train anew)"
+            f"{path}: learnt that {_limit(learnt)} was kept; here it is {here}: a network of the "
+            "same selection is accepted (selection.limit=…, or train anew)"
         )
+
+
+def _limit(learnt: Mapping[str, Any] | None) -> str:
+    """A selection in words; settings that another version had are told as they are."""
+    from sntorch.sbi.tripp import ProbitLimit
+
+    if learnt is None:
+        return "everything"
+    names = [f.name for f in fields(ProbitLimit)]
+    if any(name not in learnt for name in names):
+        return str(dict(learnt))
+    more = (f", {name}={value}" for name, value in learnt.items() if name not in names)
+    return f"{ProbitLimit(**{name: learnt[name] for name in names})}{''.join(more)}"
 
 
 def summarised(draws: Mapping[str, Tensor], prior: BoxPrior) -> DataFrame:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sntorch.sbi.benchmarks import Benchmark, Comparison, MethodScore
+    from sntorch.sbi.diagnostics import Calibration
     from sntorch.sbi.prior import BoxPrior
 
 LEVELS = (68, 95)
@@ -29,8 +30,9 @@ NOTE = (
     "Over all parameters: the mean of (posterior mean - truth) / σ that is largest in size; the "
     "largest mean size of (mean - exact mean) / σ; least and largest ratio of σ to the exact one; "
     "the median of KL(exact || method), nats; least and largest share of 68 and 95 % intervals "
-    "that hold the truth; the largest deviation of TARP's coverage. The exact posterior is drawn "
-    "twice: its row is the noise of finite draws. Times are CPU seconds."
+    "that hold the truth; the largest deviation of TARP's coverage, these three only where truths "
+    "are from the prior: at one θ they mean nothing. The exact posterior is drawn twice: its row "
+    "is the noise of finite draws. Times are CPU seconds."
 )
 
 
@@ -53,13 +55,14 @@ def sbi_metrics(
         "benchmark": benchmark.describe(),
         "prior": benchmark.prior.settings(),
         "n": {"surveys": n, "draws": draws},
+        "seed": found.seed,
+        "at_fiducial": found.at_fiducial,
         "methods": methods,
     }
 
 
 def _scores(score: MethodScore, prior: BoxPrior) -> dict[str, Any]:
     n, exact = len(score.bias), score.against_exact
-    covered = {level: score.calibration.coverage(level / 100) for level in LEVELS}
     rows = {}
     for d, name in enumerate(prior.names):
         bias = score.bias[:, d]
@@ -68,17 +71,25 @@ def _scores(score: MethodScore, prior: BoxPrior) -> dict[str, Any]:
             "bias_error": float(bias.std() / n**0.5),
             "distance": float(exact.bias[:, d].abs().mean()),
             "sigma_ratio": float(exact.width[:, d].mean()),
-            **{f"coverage_{k}": estimates[d].value for k, estimates in covered.items()},
-            **{f"coverage_{k}_low": estimates[d].low for k, estimates in covered.items()},
-            **{f"coverage_{k}_high": estimates[d].high for k, estimates in covered.items()},
+            **_coverage(score.calibration, d),
         }
     return {
         "scheme": score.scheme,
         "parameters": rows,
         "kl_median": float(exact.divergence.median()),
-        "tarp_deviation": score.calibration.tarp_deviation,
+        "tarp_deviation": score.calibration and score.calibration.tarp_deviation,
         "seconds_a_survey": score.seconds / n,
     }
+
+
+def _coverage(calibration: Calibration | None, d: int) -> dict[str, float | None]:
+    """Shares of intervals of a parameter that hold the truth, and what they lie between."""
+    found: dict[str, float | None] = {}
+    for level in LEVELS:
+        estimate = calibration and calibration.coverage(level / 100)[d]
+        for suffix, name in (("", "value"), ("_low", "low"), ("_high", "high")):
+            found[f"coverage_{level}{suffix}"] = estimate and getattr(estimate, name)
+    return found
 
 
 def sbi_summary(metrics: Mapping[str, Any]) -> str:
@@ -142,7 +153,7 @@ def long_rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def sbi_figures(prior: BoxPrior, found: Comparison) -> dict[str, Figure]:
-    """Biases of all methods, the first survey's posteriors, and the calibration of each."""
+    """Biases of all methods, the first survey's posteriors, and calibration where there is one."""
     import torch
 
     from sntorch.plotting.corner import corner_grid, label_of
@@ -160,6 +171,8 @@ def sbi_figures(prior: BoxPrior, found: Comparison) -> dict[str, Figure]:
     figures["first_survey"] = corner_grid(samples, truth, shown)
     levels = torch.linspace(0, 1, 101, dtype=torch.float64)
     for key, one in scores.items():
+        if one.calibration is None:
+            continue
         ranks = dict(zip(names, one.calibration.ranks.T.numpy(), strict=True))
         coverage = one.calibration.expected_coverage(levels).numpy()
         figures[f"calibration_{SYMBOLS.sub('_', key)}"] = calibration_figure(
@@ -177,22 +190,19 @@ def _mean_and_error(values: Tensor, names: Sequence[str]) -> dict[str, tuple[flo
 def _cells(metrics: Mapping[str, Any]) -> list[list[str]]:
     rows = []
     for name, found in metrics["methods"].items():
-        columns: dict[str, list[float]] = {
+        columns: dict[str, list[Any]] = {
             key: [row[key] for row in found["parameters"].values()]
             for key in ("bias", "distance", "sigma_ratio", "coverage_68", "coverage_95")
         }
-        seconds = found["training_seconds"]
         rows.append(
             [
                 *(name, found["scheme"], f"{max(columns['bias'], key=abs):+.2f}"),
                 *(f"{max(columns['distance']):.3f}", _range(columns["sigma_ratio"])),
                 f"{found['kl_median']:.3f}",
-                *(_range([100 * v for v in columns[f"coverage_{k}"]], 0) for k in LEVELS),
-                f"{found['tarp_deviation']:.3f}",
-                *(
-                    "-" if seconds is None else f"{seconds:.1f}",
-                    f"{found['seconds_a_survey']:.3f}",
-                ),
+                *(_percent(columns[f"coverage_{k}"]) for k in LEVELS),
+                _or_dash(found["tarp_deviation"], 3),
+                _or_dash(found["training_seconds"], 1),
+                f"{found['seconds_a_survey']:.3f}",
             ]
         )
     return rows
@@ -202,9 +212,22 @@ def _range(values: Sequence[float], digits: int = 3) -> str:
     return f"{min(values):.{digits}f}-{max(values):.{digits}f}"
 
 
+def _percent(shares: Sequence[float | None]) -> str:
+    known = [100 * share for share in shares if share is not None]
+    return _range(known, 0) if known else "-"
+
+
+def _or_dash(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
 def _title(metrics: Mapping[str, Any]) -> str:
     n = metrics["n"]
-    return f"{metrics['benchmark']}; {n['surveys']} surveys, {n['draws']} draws each"
+    where = "at the fiducial parameters" if metrics["at_fiducial"] else "from the prior"
+    return (
+        f"{metrics['benchmark']}; {n['surveys']} surveys {where}, {n['draws']} draws each, "
+        f"seed {metrics['seed']}"
+    )
 
 
 def _texts(metrics: Mapping[str, Any]) -> list[str]:

@@ -61,8 +61,10 @@ class Degraded:
         return replace(self, simulator=self.simulator.within(prior))
 
     def facts(self) -> dict[str, Any]:
-        """How bands are dropped and errors inflated."""
-        return {name: getattr(self, name) for name in ("missing", "noisy", "inflation")}
+        """Those of the simulator, and how bands are dropped and errors inflated."""
+        inner = getattr(self.simulator, "facts", dict)()
+        own = {name: getattr(self, name) for name in ("missing", "noisy", "inflation")}
+        return {**inner, **own}
 
     def __call__(self, first: int, count: int) -> tuple[Tensor, Photometry]:
         """Parameters, shape (B, D), and objects ``first`` … ``first + count - 1``."""

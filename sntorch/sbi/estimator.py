@@ -126,6 +126,7 @@ class PosteriorEstimator(SavedModule, ABC):
         """The same network with another prior, to go on training: a warm start."""
         other = type(self)(**{**self.config, "prior": prior.settings()})
         other.load_state_dict(self.state_dict())
+        other.trained_on = self.trained_on
         return other
 
     def _description(self) -> dict[str, Any]:
@@ -140,8 +141,9 @@ class PosteriorEstimator(SavedModule, ABC):
         """Keep what it is trained on; let the embedding see surveys before its first training."""
         data: Any = getattr(self.trainer, "datamodule", None)
         simulator: Any = getattr(data, "simulator", None)
-        if stage == "fit" and hasattr(simulator, "facts"):
-            self.trained_on = simulator.facts()
+        if stage == "fit":
+            # What it learnt before, a warm start say, is not what it learns now.
+            self.trained_on = simulator.facts() if hasattr(simulator, "facts") else None
         if stage == "fit" and not bool(self.prepared) and hasattr(data, "examples"):
             self.prepare(data.examples())
 

@@ -64,8 +64,10 @@ class Imputation(Protocol):
 
     errors: TrainingErrors
 
-    def __call__(self, x: Photometry, n: int, generator: torch.Generator) -> Imputed:
-        """``n`` complete measurements of each object."""
+    def __call__(
+        self, x: Photometry, n: int, generator: torch.Generator, numbers: Tensor | None = None
+    ) -> Imputed:
+        """``n`` complete measurements of each object; errors name it by its number, if given."""
         ...
 
 
@@ -91,19 +93,24 @@ class NeighbourImputation:
         self.rows, self.errors, self.least = rows.double(), errors, least
         self.products = (self.rows[:, :, None] * self.rows[:, None]).flatten(1)
 
-    def __call__(self, x: Photometry, n: int, generator: torch.Generator) -> Imputed:
-        """``n`` complete measurements of each object."""
-        x.check()
+    def __call__(
+        self, x: Photometry, n: int, generator: torch.Generator, numbers: Tensor | None = None
+    ) -> Imputed:
+        """``n`` complete measurements of each object; errors name it by its number, if given."""
+        x.check(numbers)
+        numbers = torch.arange(len(x)) if numbers is None else numbers
         parts = [
-            self._impute(x.take(index), n, generator)
+            self._impute(x.take(index), n, generator, numbers[index])
             for index in torch.arange(len(x)).split(AT_ONCE)
         ]
         return joined(parts)
 
-    def _impute(self, x: Photometry, n: int, generator: torch.Generator) -> Imputed:
+    def _impute(
+        self, x: Photometry, n: int, generator: torch.Generator, numbers: Tensor
+    ) -> Imputed:
         y = torch.where(x.mask, x.magnitude.double(), 0.0)
         variance = torch.where(x.mask, x.error.double() ** 2, ABSENT)
-        weight, widening = self._weights(y, variance)
+        weight, widening = self._weights(y, variance, numbers)
         chosen = torch.multinomial(weight, n, replacement=True, generator=generator)
         true = self._moved(self.rows[chosen], y, variance, weight, widening, generator)
         usual = self.errors.median(true.to(self.errors.knots)).double()
@@ -120,7 +127,7 @@ class NeighbourImputation:
             ((y[:, None] - true) ** 2 / variance[:, None]).sum(-1).mean(1) / x.mask.sum(1),
         )
 
-    def _weights(self, y: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+    def _weights(self, y: Tensor, variance: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
         """Weights of the rows, shape (B, T), and τ, shape (B,)."""
         precision = 1 / variance
         chi2 = precision @ (self.rows**2).T - 2 * (precision * y) @ self.rows.T
@@ -131,7 +138,7 @@ class NeighbourImputation:
             if not bool(poor.any()):
                 return weight, widening
             widening = torch.where(poor, 2 * widening, widening)
-        b = int(poor.nonzero()[0, 0])
+        b = int(numbers[poor][0])
         raise DataError(f"object {b} has no neighbours among the {len(self.rows)} training rows")
 
     def _moved(

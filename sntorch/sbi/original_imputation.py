@@ -8,7 +8,9 @@ was measured, within the range of neighbours in the noisy bands: its noise is ad
 and what the other bands know of it is not used. Errors are the median ones of drawn magnitudes.
 
 What is different here: a draw that stays outside the range is put to its end, there is no time
-limit, and neighbours of noisy bands are as many as those of missing ones.
+limit, and neighbours of noisy bands are found as those of missing ones are. For noisy bands the
+authors' range must bracket the measurement and needs ten rows; their c grows by 5 there; and where
+none is found they fall back to the range of the whole training set, not to that of a hundred rows.
 
 Letters in shapes: ``B`` objects, ``K`` imputations, ``T`` training rows, ``F`` bands.
 """
@@ -37,9 +39,11 @@ class OriginalImputation:
     def __init__(self, training: Photometry, errors: TrainingErrors) -> None:
         self.training, self.errors = training.magnitude.double(), errors
 
-    def __call__(self, x: Photometry, n: int, generator: torch.Generator) -> Imputed:
-        """``n`` complete measurements of each object."""
-        x.check()
+    def __call__(
+        self, x: Photometry, n: int, generator: torch.Generator, numbers: Tensor | None = None
+    ) -> Imputed:
+        """``n`` complete measurements of each object; errors name it by its number, if given."""
+        x.check(numbers)
         noisy = self.errors.noisy(x)
         magnitude = x.magnitude.double()[:, None].repeat(1, n, 1)
         error = x.error.double()[:, None].repeat(1, n, 1)

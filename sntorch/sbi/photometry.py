@@ -44,23 +44,33 @@ class Photometry:
         """The chosen objects."""
         return replace(self, **{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
-    def check(self) -> None:
+    def check(self, numbers: Tensor | None = None) -> None:
         """Refuse what nothing can be inferred from.
+
+        Args:
+            numbers: By which objects are named, shape (B,); their places here for None.
 
         Raises:
             DataError: An object without any band, or a magnitude or an error that is no number.
         """
         if not bool(self.mask.any(1).all()):
             b = int((~self.mask.any(1)).nonzero()[0, 0])
-            raise DataError(f"object {b} has no band: there is nothing to infer from")
+            raise DataError(
+                f"object {_named(b, numbers)} has no band: there is nothing to infer from"
+            )
         good = self.magnitude.isfinite() & (self.error > 0) & self.error.isfinite()
         bad = (self.mask & ~good).nonzero()
         if len(bad):
             b, f = bad[0].tolist()
+            found = f"{float(self.magnitude[b, f]):g} and {float(self.error[b, f]):g}"
             raise DataError(
-                f"object {b}, band {f}: a finite magnitude and a positive error are accepted; "
-                f"found {float(self.magnitude[b, f]):g} and {float(self.error[b, f]):g}"
+                f"object {_named(b, numbers)}, band {f}: a finite magnitude and a positive error "
+                f"are accepted; found {found}"
             )
+
+
+def _named(place: int, numbers: Tensor | None) -> int:
+    return place if numbers is None else int(numbers[place])
 
 
 class _Bands(nn.Module):

@@ -70,15 +70,18 @@ class SBIPlusPlus:
         if len(usual):
             draws[usual] = torch.cat(self._in_parts(x.take(usual), n, seed))
         if len(unusual):
-            imputed = self.impute(x.take(unusual), seed)
+            imputed = self.impute(x.take(unusual), seed, unusual)
             _warn(imputed, unusual)
             draws[unusual] = self._averaged(imputed, n, seed)
         return draws
 
-    def impute(self, x: Photometry, seed: int = 0) -> Imputed:
-        """K complete measurements of each object, and how well they are founded."""
+    def impute(self, x: Photometry, seed: int = 0, numbers: Tensor | None = None) -> Imputed:
+        """K complete measurements of each object, and how well they are founded.
+
+        Errors name an object by its number, shape (B,), or by its place.
+        """
         generator = torch.Generator().manual_seed(seed)
-        return self.imputation(x, self.n_imputations, generator)
+        return self.imputation(x, self.n_imputations, generator, numbers)
 
     def _averaged(self, imputed: Imputed, n: int, seed: int) -> Tensor:
         """Equally many draws for every imputation, of shape (B, n, D) together."""

@@ -47,9 +47,11 @@ class SelectedFlow(SavedModule):
         bins: Number of bins of each spline.
         learning_rate: Largest of a one-cycle schedule.
         steps: Length of the schedule, in batches.
+        prior: Of the θ that it is trained on, or its settings; None where that is not known.
 
     Attributes:
         config: All arguments in plain types.
+        prior: Within which it has learnt the likelihood.
     """
 
     KIND = "estimator"
@@ -64,8 +66,10 @@ class SelectedFlow(SavedModule):
         bins: int = 8,
         learning_rate: float = 3e-3,
         steps: int = 2_000,
+        prior: BoxPrior | Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
+        self.prior = None if prior is None else BoxPrior.of(prior)
         self.survey, self.learning_rate, self.steps = (
             SummarySurvey.of(survey),
             learning_rate,
@@ -78,6 +82,7 @@ class SelectedFlow(SavedModule):
             "bins": int(bins),
             "learning_rate": float(learning_rate),
             "steps": int(steps),
+            "prior": None if self.prior is None else self.prior.settings(),
         }
         self.save_hyperparameters(self.config)
         # Conditions: z, mean brightness, alpha, beta and sigma_int; then m, x1 and c.
@@ -192,7 +197,7 @@ def fit_selected_flow(
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        module = SelectedFlow(survey, **flow)  # type: ignore[arg-type]
+        module = SelectedFlow(survey, prior=prior, **flow)  # type: ignore[arg-type]
     module.standardise(next(iter(SelectedSupernovae(survey, prior, N_SCALING, 1, seed + 1))))
     trainer = L.Trainer(
         max_epochs=1,

@@ -20,6 +20,8 @@ from sntorch.sbi.summary_simulator import draw_numbers, draw_prior, simulate
 
 # Surveys of one seed from here on are for validation.
 HELD_OUT = 2**40
+# And from here on for tests: methods that are compared may have trained with the same seed.
+TESTED = 2**41
 
 
 class Simulator(Protocol):

@@ -73,6 +73,8 @@ class TrainingErrors:
             knots = self.knots[f]
             inside = one.clamp(float(knots[0]), float(knots[-1]))
             cell = (torch.searchsorted(knots, inside) - 1).clamp(0, len(knots) - 2)
-            share = (inside - knots[cell]) / (knots[cell + 1] - knots[cell])
+            # Knots are equal where many objects have one magnitude, that of a detection limit say.
+            step = (knots[cell + 1] - knots[cell]).clamp(min=torch.finfo(knots.dtype).tiny)
+            share = (inside - knots[cell]) / step
             columns.append(torch.lerp(values[f, cell], values[f, cell + 1], share))
         return torch.stack(columns, -1)

@@ -10,7 +10,9 @@ import pytest
 import running
 
 from sntorch.cli import evaluate
+from sntorch.errors import SntorchWarning
 from sntorch.sbi import BoxPrior, FlowModule, SummarySimulator, SummarySurvey
+from sntorch.sbi.benchmarks import SummaryBenchmark
 from sntorch.sbi.selected_flow import SelectedFlow, SelectedSupernovae
 from sntorch.sbi.summary import PRIOR
 
@@ -82,24 +84,55 @@ def test_a_truncated_network_is_held_to_the_exact_posterior_in_its_box(tmp_path,
     assert "A: truncated" in capsys.readouterr().out
 
 
-def test_a_flow_that_was_trained_before_is_taken(tmp_path):
+def kept_flow(folder, prior):
     survey = SummarySurvey(m_limit=22.0)
-    flow = SelectedFlow(survey, transforms=1, hidden=8)
+    flow = SelectedFlow(survey, transforms=1, hidden=8, prior=prior)
     flow.standardise(next(iter(SelectedSupernovae(survey, PRIOR, 256, 1, seed=0))))
-    flow.save_pretrained(tmp_path / "flow")
-    given = ["methods=[selected_flow]", "selected_flow.path=flow"]
+    flow.save_pretrained(folder)
+
+
+def test_a_flow_that_was_trained_before_is_taken(tmp_path, capsys):
+    kept_flow(tmp_path / "flow", PRIOR)
+    given = ["methods=selected_flow", "selected_flow.path=flow"]
     assert run_here([*SMALL, *given, "benchmark.survey.m_limit=22.0"], tmp_path) == 0
+    assert "prior" not in capsys.readouterr().err
     assert run_here([*SMALL, *given], tmp_path) == 2
+    kept_flow(tmp_path / "part", PART)
+    given = ["methods=selected_flow", "selected_flow.path=part", "benchmark.survey.m_limit=22.0"]
+    assert run_here([*SMALL, *given], tmp_path) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "part: learnt in BoxPrior(" in error
 
 
-def test_light_curves_with_and_without_their_cut(tmp_path):
-    few = ["benchmark=b2", "benchmark.n_bank=60", "methods=[ignored]", "at_fiducial=true"]
-    assert run_here([*SMALL, *few], tmp_path) == 0
+def test_what_does_not_say_what_it_learnt_is_told_of(tmp_path):
+    kept_flow(tmp_path / "old", None)
+    benchmark = SummaryBenchmark(SummarySurvey(m_limit=22.0), n=10)
+    with pytest.warns(SntorchWarning, match="old: does not say which prior it learnt in"):
+        benchmark.selected_flow(1, 1, 0, str(tmp_path / "old"))
+    encoder = {"_target_": "sntorch.sbi.encoders.SummaryEncoder"}
+    flow = FlowModule(PRIOR, EMBEDDING | {"encoder": encoder}, transforms=1, width=16)
+    with pytest.warns(SntorchWarning, match="npe: does not say how many supernovae"):
+        assert SummaryBenchmark(n=10).network("npe", flow).estimator is flow
+
+
+def test_light_curves_with_and_without_their_cut(tmp_path, capsys):
+    few = ["benchmark=b2", "benchmark.n_bank=60", "methods=ignored", "at_fiducial=true"]
+    assert run_here([*SMALL, *few, "seed=4"], tmp_path) == 0
     metrics = metrics_of(tmp_path)
+    assert (metrics["at_fiducial"], metrics["seed"]) == (True, 4)
     assert {*metrics["methods"]} == {"exact", "selection ignored"}
     assert {*metrics["methods"]["exact"]["parameters"]} == {"om0", "delta_m", "sigma_int"}
     exact, ignored = (found["kl_median"] for found in metrics["methods"].values())
     assert exact < 0.2 < ignored
+    # At one θ there is nothing to calibrate.
+    title, _, line, _ = capsys.readouterr().out.splitlines()[:4]
+    assert "3 surveys at the fiducial parameters, 100 draws each, seed 4" in title
+    assert line.split()[-5:-1] == ["-"] * 4
+    found = metrics["methods"]["exact"]
+    assert found["tarp_deviation"] is None
+    assert found["parameters"]["om0"]["coverage_95_low"] is None
+    figures = {path.stem for path in (tmp_path / "report" / "figures").iterdir()}
+    assert figures == {"bias_over_sigma", "first_survey"}
 
 
 @pytest.mark.parametrize(
@@ -113,6 +146,8 @@ def test_light_curves_with_and_without_their_cut(tmp_path):
         (["benchmark.scheme=poisson", "ckpt=npe"], "numbers that vary"),
         (["benchmark=b1_flowsn", "ckpt=npe"], "npe: was trained for SummarySurvey("),
         (["benchmark.prior.high=[0.6,-18.9,0.3,4.5,0.3]", "ckpt=npe"], "npe: infers BoxPrior("),
+        (["methods=[ignored,ignored]"], "methods names ignored twice"),
+        (["ckpt=[npe,npe]"], "ckpt names npe twice"),
         (["ckpt=nowhere"], "nowhere: no checkpoint there"),
         (["benchmark.scheme=ignored"], "conditional, fixed_number, poisson, unknown_rate"),
         (["benchmark.n=0"], "benchmark.n=0: 1 supernova or more"),

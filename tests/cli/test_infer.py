@@ -79,6 +79,10 @@ def test_posteriors_with_selection_without_and_of_a_network(table, tmp_path, cap
     error = capsys.readouterr().err
     assert "flow: learnt that Φ((17.5 - m) / 0.5) was kept; here it is Φ((18 - m) / 0.5)" in error
     assert error.count("\n") == 1
+    flow.trained_on = {"selection": {"limit": 17.5, "width": 0.5, "colour": 1}}
+    flow.save_pretrained(tmp_path / "flow")
+    assert run_here(infer, [f"files={table}", "out=newer", "ckpt=flow", *SMALL], tmp_path) == 2
+    assert "learnt that Φ((17.5 - m) / 0.5), colour=1 was kept" in capsys.readouterr().err
     flow.trained_on = None
     flow.save_pretrained(tmp_path / "flow")
     assert run_here(infer, [f"files={table}", "out=old", "ckpt=flow", *SMALL], tmp_path) == 0

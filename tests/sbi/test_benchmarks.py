@@ -11,7 +11,10 @@ from sntorch.sbi.benchmarks import (
     SummaryBenchmark,
     compare_methods,
 )
-from sntorch.sbi.summary import FLOWSN
+from sntorch.sbi.light_curve_survey import simulate_light_curves
+from sntorch.sbi.selected_flow import SelectedSupernovae
+from sntorch.sbi.simulated import SummarySimulator
+from sntorch.sbi.summary import FLOWSN, PRIOR, SummarySurvey
 
 
 def fiducial(benchmark, n):
@@ -46,6 +49,33 @@ def test_a_comparison_draws_the_exact_posterior_twice_and_the_surveys_once():
     again = compare_methods(benchmark, [], n_surveys=3, draws=200, seed=5)
     assert torch.equal(again.truth, found.truth)
     assert torch.equal(again.scores["exact"].draws, exact.draws)
+
+
+@pytest.mark.parametrize("scheme", ["fixed_number", "poisson"])
+def test_no_survey_that_is_compared_is_one_that_was_trained_on(scheme):
+    benchmark = SummaryBenchmark(scheme=scheme, n=8)
+    found = compare_methods(benchmark, [], n_surveys=4, draws=100, seed=3)
+    trained, surveys = SummarySimulator(n=8, seed=3)(0, 200)
+    _, _, of_flow = next(iter(SelectedSupernovae(SummarySurvey(), PRIOR, 1_600, 1, seed=3)))
+    for theta in (trained, of_flow):
+        assert not bool((found.truth[:, None] == theta).all(-1).any())
+    # Nor are their supernovae, of the same parameters, those of a training survey.
+    again = benchmark.simulate(trained[:4], seed=3)
+    assert not bool(torch.isin(again.redshift[again.mask], surveys.redshift).any())
+
+
+def test_light_curves_that_are_compared_are_of_their_own():
+    benchmark = LightCurveBenchmark(n=3, n_bank=40)
+    theta = fiducial(benchmark, 1)
+    trained = simulate_light_curves(benchmark.survey, theta, 3, seed=3)
+    tested = benchmark.simulate(theta, seed=3)
+    assert not bool(torch.isin(tested.batch.flux[tested.batch.mask], trained.batch.flux).any())
+
+
+def test_methods_of_one_name_are_refused():
+    benchmark = SummaryBenchmark(n=5)
+    with pytest.raises(ConfigError, match="exact, selection ignored, selection ignored"):
+        compare_methods(benchmark, [benchmark.ignored()] * 2, n_surveys=2, draws=100)
 
 
 def test_flowsn_is_a_configuration():

@@ -10,6 +10,7 @@ from sntorch.sbi.embeddings import DeepSet
 from sntorch.sbi.flow import FlowModule
 from sntorch.sbi.photometry import BandEncoder, BandVector
 from sntorch.sbi.prior import BoxPrior
+from sntorch.sbi.simulated import SummarySimulator
 
 SIMULATOR = LinearMagnitudes(seed=1)
 BANDS = 6
@@ -45,6 +46,13 @@ def test_objects_are_reproducible_one_by_one_and_stay_within_a_box():
     box = BoxPrior(PRIOR.names, (19.5, 0.0, 0.0), (20.0, 0.2, 0.1))
     inside, _ = simulator.within(box)(0, 20)
     assert bool(((inside >= torch.tensor(box.low)) & (inside <= torch.tensor(box.high))).all())
+
+
+def test_facts_are_those_of_the_simulator_too():
+    own = {"missing": 0.6, "noisy": 0.6, "inflation": 30.0}
+    assert Degraded(SIMULATOR).facts() == own
+    inner = SummarySimulator(n=6)
+    assert Degraded(inner).facts() == {**inner.facts(), **own}
 
 
 def test_nothing_is_done_where_nothing_is_asked_for():

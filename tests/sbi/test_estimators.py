@@ -176,6 +176,23 @@ def test_training_is_reproducible_and_a_checkpoint_opens(name, tmp_path):
         (RatioModule if name == "flow" else FlowModule).from_checkpoint(tmp_path / "last.ckpt")
 
 
+class Undescribed:
+    """A simulator that does not say what it simulates."""
+
+    prior = PRIOR
+
+    def __call__(self, first, count):
+        return SummarySimulator(n=6, seed=1)(first, count)
+
+
+def test_what_is_trained_on_now_is_what_counts():
+    module = ratio()
+    module.trained_on = {"n": [9, 9]}
+    data = SurveyDataModule(Undescribed(), 8, n_batches=1, n_validation=0)
+    bare_trainer(max_epochs=1, limit_val_batches=0).fit(module, data)
+    assert module.trained_on is None
+
+
 class Interrupted(L.Callback):
     """Ctrl-C in the second epoch."""
 
@@ -215,8 +232,10 @@ def test_a_smaller_prior_keeps_the_ratio(pairs):
     theta, x = pairs
     box = BoxPrior(PRIOR.names, (0.1, -19.6, 0.05, 2.0, 0.05), (0.6, -19.0, 0.2, 4.0, 0.2))
     module = ratio()
+    module.trained_on = {"n": [6, 6]}
     smaller = module.within(box)
     assert smaller.prior == box
+    assert smaller.trained_on == module.trained_on == {"n": [6, 6]}
     torch.testing.assert_close(smaller.log_ratio(theta, x), module.log_ratio(theta, x))
 
 

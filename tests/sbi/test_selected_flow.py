@@ -57,6 +57,7 @@ def test_a_folder_holds_the_whole_flow(trained, tmp_path):
     trained.save_pretrained(tmp_path / "flow")
     opened = SelectedFlow.from_pretrained(tmp_path / "flow")
     assert opened.survey == SURVEY
+    assert opened.prior == PRIOR
     again = FlowLikelihood(opened, data)(theta[:, None])
     assert torch.equal(again, FlowLikelihood(trained, data)(theta[:, None]))
 

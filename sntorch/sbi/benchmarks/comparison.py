@@ -1,7 +1,8 @@
 """All methods on the same surveys, each held to the known posterior of what it takes as given.
 
 Surveys are simulated with parameters from the prior, so that intervals of a right posterior hold
-the truth as often as they say; or all at the fiducial parameters, which shows biases best. The
+the truth as often as they say; or all at the fiducial parameters, which shows biases best, and
+where calibration means nothing. No survey is one that a method may have been trained on. The
 exact posterior is drawn twice: the second time is held to the first, and what it shows is the
 noise of finite draws, below which no method can be told from the exact one.
 
@@ -17,9 +18,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sntorch.errors import ConfigError
 from sntorch.sbi.benchmarks.protocol import Benchmark
 from sntorch.sbi.diagnostics import Calibration, PosteriorComparison, calibrate, compare
 from sntorch.sbi.inference import SelectionInference
+from sntorch.sbi.simulated import TESTED
 from sntorch.sbi.summary_simulator import draw_prior
 
 # Second draws of the exact posterior.
@@ -36,7 +39,7 @@ class MethodScore:
         draws: Of the posteriors, shape (B, S, D).
         bias: Mean of the posterior minus the truth over the exact posterior's σ, shape (B, D).
         against_exact: Bias, width and divergence from the exact posterior.
-        calibration: Places of the truths.
+        calibration: Places of the truths; None where all are at the fiducial parameters.
         seconds: CPU time to draw from all posteriors.
     """
 
@@ -45,7 +48,7 @@ class MethodScore:
     draws: Tensor
     bias: Tensor
     against_exact: PosteriorComparison
-    calibration: Calibration
+    calibration: Calibration | None
     seconds: float
 
 
@@ -56,10 +59,14 @@ class Comparison:
     Attributes:
         truth: Parameters, shape (B, D).
         scores: By name, the exact posterior first.
+        seed: Of surveys and draws.
+        at_fiducial: Whether all surveys are of the fiducial universe.
     """
 
     truth: Tensor
     scores: dict[str, MethodScore]
+    seed: int
+    at_fiducial: bool
 
 
 def compare_methods(
@@ -79,19 +86,26 @@ def compare_methods(
         draws: S, for each survey and method; at least 100.
         seed: Of surveys and draws.
         at_fiducial: Whether all surveys are of the fiducial universe, in place of the prior's.
+
+    Raises:
+        ConfigError: Two methods of one name.
     """
     if at_fiducial:
         theta = torch.tensor([benchmark.fiducial], dtype=torch.float64).repeat(n_surveys, 1)
     else:
-        theta = draw_prior(benchmark.prior, n_surveys, seed)
+        theta = draw_prior(benchmark.prior, n_surveys, seed, TESTED)
     data = benchmark.simulate(theta, seed)
     exact = {
         scheme: benchmark.exact(scheme)
         for scheme in dict.fromkeys((benchmark.scheme, *(one.scheme for one in methods)))
     }
+    every = (*exact.values(), *methods)
+    if len({one.name for one in every}) < len(every):
+        names = ", ".join(one.name for one in every)
+        raise ConfigError(f"methods are called {names}: names that differ are accepted")
     reference = {scheme: one.sample(data, draws, seed) for scheme, one in exact.items()}
     scores = {}
-    for method in (*exact.values(), *methods):
+    for method in every:
         begun = time.process_time()
         drawn = method.sample(data, draws, seed + AGAIN)
         seconds = time.process_time() - begun
@@ -102,7 +116,7 @@ def compare_methods(
             drawn,
             (drawn.mean(1) - theta) / known.std(1),
             compare(drawn, known, benchmark.prior),
-            calibrate(drawn, theta, benchmark.prior, seed),
+            None if at_fiducial else calibrate(drawn, theta, benchmark.prior, seed),
             seconds,
         )
-    return Comparison(theta, scores)
+    return Comparison(theta, scores, seed, at_fiducial)

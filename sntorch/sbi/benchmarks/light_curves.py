@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NoReturn, Self
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from torch import Tensor
 
@@ -24,6 +24,7 @@ from sntorch.sbi.light_curve_survey import (
     simulate_light_curves,
 )
 from sntorch.sbi.prior import BoxPrior
+from sntorch.sbi.simulated import TESTED
 from sntorch.simulation import (
     BandDepth,
     BayeSNSource,
@@ -38,6 +39,9 @@ from sntorch.simulation import (
     VolumetricRedshift,
 )
 from sntorch.simulation.selection import Cut
+
+if TYPE_CHECKING:
+    from sntorch.sbi.estimator import PosteriorEstimator
 
 BANDS = ("desg", "desr", "desi", "desz")
 ONE_SHAPE = {"theta": 0.0, "av": 0.1, "rv": 2.6, "delta_m": 0.0}
@@ -126,8 +130,8 @@ class LightCurveBenchmark:
         return replace(self, prior=prior)
 
     def simulate(self, theta: Tensor, seed: int) -> LightCurveSurveys:
-        """One survey of each row of θ, shape (B, 3)."""
-        return simulate_light_curves(self.survey, theta, self.n, seed)
+        """One survey of each row of θ, shape (B, 3); none that a method was trained on."""
+        return simulate_light_curves(self.survey, theta, self.n, seed, TESTED)
 
     def exact(self, scheme: str | None = None) -> LikelihoodInference:
         """The known posterior."""
@@ -147,7 +151,7 @@ class LightCurveBenchmark:
         """Not supported."""
         raise ConfigError(f"{ONLY}; there is no learnt likelihood of a light curve")
 
-    def network(self, path: str) -> NoReturn:
+    def network(self, path: str, estimator: PosteriorEstimator) -> NoReturn:
         """Not supported."""
         raise ConfigError(f"{ONLY}; {path}: no network for sets of light curves is trained")
 

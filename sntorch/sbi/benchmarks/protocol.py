@@ -5,12 +5,15 @@ Letters in shapes: ``B`` surveys, ``D`` parameters.
 
 from __future__ import annotations
 
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from torch import Tensor
 
 from sntorch.sbi.inference import SelectionInference
 from sntorch.sbi.prior import BoxPrior
+
+if TYPE_CHECKING:
+    from sntorch.sbi.estimator import PosteriorEstimator
 
 
 class Benchmark(Protocol):
@@ -43,7 +46,7 @@ class Benchmark(Protocol):
         ...
 
     def simulate(self, theta: Tensor, seed: int) -> Any:
-        """One survey of each row of θ (B, D)."""
+        """One survey of each row of θ (B, D), number ``TESTED`` of the seed and on."""
         ...
 
     def exact(self, scheme: str | None = None) -> SelectionInference:
@@ -64,6 +67,6 @@ class Benchmark(Protocol):
         """B: the likelihood of one selected supernova, learnt here or before (``path``)."""
         ...
 
-    def network(self, path: str) -> SelectionInference:
-        """A: a trained estimator of the posterior of a whole survey."""
+    def network(self, path: str, estimator: PosteriorEstimator) -> SelectionInference:
+        """A: a trained estimator of the posterior of a whole survey, from ``path``."""
         ...

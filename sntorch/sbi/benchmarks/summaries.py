@@ -7,20 +7,25 @@ arXiv:2603.11165), without its drift of colour with redshift.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor
 
-from sntorch.errors import ConfigError
+from sntorch.errors import ConfigError, SntorchWarning
 from sntorch.sbi.exact import SCHEMES, LogSelection, SummaryLikelihood
 from sntorch.sbi.inference import LikelihoodInference, NetworkInference
 from sntorch.sbi.prior import BoxPrior
+from sntorch.sbi.simulated import TESTED
 from sntorch.sbi.summary import FIDUCIAL, PRIOR, SummaryData, SummarySurvey
 from sntorch.sbi.summary_simulator import simulate, simulate_exposure
+
+if TYPE_CHECKING:
+    from sntorch.sbi.estimator import PosteriorEstimator
 
 FLOWSN_FIDUCIAL = (0.315, -19.365, 0.14, 3.1, 0.1)
 OF_EXPOSURE = ("poisson", "unknown_rate")
@@ -70,10 +75,10 @@ class SummaryBenchmark:
         return replace(self, prior=prior)
 
     def simulate(self, theta: Tensor, seed: int) -> SummaryData:
-        """One survey of each row of θ, shape (B, 5)."""
+        """One survey of each row of θ, shape (B, 5); none that a method was trained on."""
         if self.scheme in OF_EXPOSURE:
-            return simulate_exposure(self.survey, theta, self.rate, seed)
-        return simulate(self.survey, theta, self.n, seed)
+            return simulate_exposure(self.survey, theta, self.rate, seed, TESTED)
+        return simulate(self.survey, theta, self.n, seed, TESTED)
 
     @cached_property
     def rate(self) -> float:
@@ -112,7 +117,7 @@ class SummaryBenchmark:
         """B: p(d | z, θ, selected) by a flow; redshifts are taken as they came.
 
         Raises:
-            ConfigError: One that was trained for another survey.
+            ConfigError: One that was trained for another survey, or in a part of the prior.
             CheckpointError: No such flow at ``path``.
         """
         from sntorch.sbi.selected_flow import FlowLikelihood, SelectedFlow, fit_selected_flow
@@ -122,6 +127,7 @@ class SummaryBenchmark:
         else:
             flow = SelectedFlow.from_pretrained(path)
             self._check_survey(path, flow.survey)
+            self._check_prior(path, flow.prior)
         return LikelihoodInference(
             "B: learnt likelihood",
             "conditional",
@@ -130,18 +136,15 @@ class SummaryBenchmark:
             AT_ONCE,
         )
 
-    def network(self, path: str) -> NetworkInference:
+    def network(self, path: str, estimator: PosteriorEstimator) -> NetworkInference:
         """A: a trained ratio or flow of whole surveys, within whose prior surveys are drawn.
 
-        Its simulations had numbers of supernovae that tell nothing, as ``fixed_number`` has.
+        Its simulations had numbers of supernovae that tell nothing, as ``fixed_number`` has. Of
+        one that does not say how many, a warning is given.
 
         Raises:
             ConfigError: One of another prior, survey, or number of supernovae.
-            CheckpointError: No estimator there.
         """
-        from sntorch.sbi.opening import open_estimator
-
-        estimator = open_estimator(path).eval()
         if estimator.prior != self.prior:
             raise ConfigError(f"{path}: infers {estimator.prior}; of this benchmark {self.prior}")
         facts = estimator.trained_on or {}
@@ -150,6 +153,12 @@ class SummaryBenchmark:
             self._check_number(path, *facts["n"])
         else:
             self._check_survey(path, getattr(estimator.embedding.encoder, "survey", None))
+            warnings.warn(
+                f"{path}: does not say how many supernovae the surveys that it learnt have; its "
+                "posterior is right only for so many",
+                SntorchWarning,
+                stacklevel=2,
+            )
         scheme = self.scheme if self.scheme == "unknown_rate" else "fixed_number"
         return NetworkInference(f"A: {path}", scheme, estimator)
 
@@ -159,6 +168,19 @@ class SummaryBenchmark:
             raise ConfigError(
                 f"{path}: learnt surveys of {least} to {largest} supernovae; benchmark.n={self.n}"
                 f"{', and numbers that vary' * one_size}"
+            )
+
+    def _check_prior(self, path: str, prior: BoxPrior | None) -> None:
+        if prior is None:
+            warnings.warn(
+                f"{path}: does not say which prior it learnt in; beyond that it is no likelihood",
+                SntorchWarning,
+                stacklevel=3,
+            )
+        elif not prior.contains(self.prior):
+            raise ConfigError(
+                f"{path}: learnt in {prior}, of which a part is accepted; this benchmark has "
+                f"{self.prior}"
             )
 
     def _check_survey(self, path: str, survey: SummarySurvey | None) -> None:
