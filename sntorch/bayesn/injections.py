@@ -51,6 +51,11 @@ def bands_of(cuts: Mapping[str, Cut]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def of_redshift(cut: Cut) -> bool:
+    """Whether a cut looks at nothing but the redshift."""
+    return all(isinstance(leaf, Efficiency) and leaf.of == REDSHIFT for leaf in cut.leaves())
+
+
 def log_kept(cuts: Mapping[str, Cut], truth: Truth) -> Tensor:
     """ln of the probability that all cuts keep supernovae of these quantities, their shape."""
     leaves = {leaf: leaf for cut in cuts.values() for leaf in cut.leaves()}

@@ -34,6 +34,7 @@ from torch import Tensor
 
 from sntorch.bayesn.hierarchy import population_rv
 from sntorch.bayesn.populations import Conditions
+from sntorch.bayesn.training_sample import TrainingSample
 from sntorch.errors import ConfigError
 from sntorch.physics.splines import spline_matrix
 
@@ -62,6 +63,27 @@ class SelectedSample:
 
     def __len__(self) -> int:
         return len(self.efficiency)
+
+    def check(self, sample: TrainingSample) -> None:
+        """Refuse a sample of other supernovae: each has an efficiency at its own distance.
+
+        Raises:
+            ConfigError: Another number of supernovae, or another error of an expected distance.
+        """
+        if len(sample) != len(self):
+            raise ConfigError(
+                f"selection: it is that of {len(self)} supernovae, the sample has {len(sample)}; "
+                "learn it from this sample"
+            )
+        expected = sample.distance_err.to(self.distance_err)
+        other = (expected != self.distance_err).nonzero().flatten().tolist()
+        if other:
+            i = other[0]
+            raise ConfigError(
+                f"selection: it is that of other supernovae: the distance of "
+                f"{sample.object_id[i]} is expected to {float(expected[i]):.4f} mag, there to "
+                f"{float(self.distance_err[i]):.4f} mag; learn it from this sample"
+            )
 
     def log_selected(self, c: Conditions) -> Tensor:
         """ln P(selected) under a population, shape (..., S).

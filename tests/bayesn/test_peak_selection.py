@@ -155,10 +155,11 @@ def test_cuts_of_all_kinds_have_to_be_passed():
     cuts = {
         "either": LIMIT | MagnitudeLimit(16.0, 0.2, "peak ps1::r"),
         "spectrum": SpectroscopicEfficiency("peak ps1::i", s1=2.0, s2=33.0),
-        "near": WithinRange("redshift", 0.0, 0.03),
+        "near": WithinRange("redshift", 0.0, 0.03) & LIMIT,
     }
     selection = PeakSelection(cuts)
     assert selection.bands == ["ps1::g", "ps1::r", "ps1::i"]
+    assert selection.cuts == cuts
     redshift = torch.tensor([0.02, 0.04], dtype=torch.float64)
     mwebv, muhat = torch.zeros_like(redshift), torch.tensor([34.6, 36.1], dtype=torch.float64)
     latents, kept = inject(t21(), cuts, redshift, mwebv, muhat, 40, seed=0)
@@ -174,11 +175,30 @@ def test_cuts_of_all_kinds_have_to_be_passed():
         ({}, "at least one cut"),
         ({"a": MagnitudeLimit(17.0, 0.3, "magnitude")}, "cuts on 'redshift' and on 'peak BAND'"),
         ({"a": MinDetections(5)}, "cuts on 'redshift' and on 'peak BAND'"),
+        ({"near": WithinRange("redshift", 0, 1)}, "redshift alone changes nothing"),
     ],
 )
 def test_cuts_on_something_else_are_refused(cuts, message):
     with pytest.raises(ConfigError, match=message):
         PeakSelection(cuts)
+
+
+def test_of_a_cut_on_redshift_the_sample_is_only_checked():
+    sample = supernovae(12)
+    last = float(sample.observations.redshift.max())
+    with_redshift = {
+        # Kept with a probability that redshift alone decides: a constant.
+        "peak": LIMIT,
+        "far": MagnitudeLimit(2 * last, last, "redshift"),
+    }
+    found = PeakSelection(with_redshift, injections=300)(t21(), sample)
+    alone = PeakSelection({"peak": LIMIT}, injections=300)(t21(), sample)
+    assert torch.equal(found.efficiency, alone.efficiency)
+    assert "of='redshift'" in found.rule
+    farthest = sample.object_id[int(sample.observations.redshift.argmax())]
+    near = {"peak": LIMIT, "near": WithinRange("redshift", 0.0, last - 1e-6)}
+    with pytest.raises(DataError, match=f"{farthest}, at redshift {last:.4f}, does not pass"):
+        PeakSelection(near, injections=300)(t21(), sample)
 
 
 def test_a_selection_that_excludes_what_was_seen_is_refused():
@@ -207,6 +227,15 @@ def test_populations_and_surfaces_that_change_the_peaks_are_refused(selected):
         joint.shared(phi)
     with pytest.raises(ConfigError, match="which surfaces=fixed holds"):
         replace(model("Dust"), selection=selected)
+
+
+def test_the_selection_of_another_sample_is_refused(selected):
+    dust = model("Dust", trained=False)
+    with pytest.raises(ConfigError, match="of 5 supernovae, the sample has 12"):
+        replace(dust, selection=selected.take(torch.arange(5)))
+    swapped = selected.take(torch.tensor([*range(2, 12), 0, 1]))
+    with pytest.raises(ConfigError, match="of other supernovae: the distance of SN"):
+        replace(dust, selection=swapped)
 
 
 def test_a_run_goes_on_with_its_own_selection_only(selected, tmp_path):
