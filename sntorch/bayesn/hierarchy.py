@@ -54,7 +54,7 @@ class HierarchicalModel:
         selection: What the sample was selected by; None where everything is seen.
 
     Raises:
-        ConfigError: A selection together with surfaces that are learnt, or one of other supernovae.
+        ConfigError: A selection of other supernovae, or together with surfaces that are learnt.
     """
 
     sample: TrainingSample

@@ -12,7 +12,13 @@ from sntorch.bayesn.hierarchy import HierarchicalModel, population_rv
 from sntorch.bayesn.injections import inject, log_kept, peaks, quantities
 from sntorch.bayesn.joint_density import JointDensity
 from sntorch.bayesn.populations import Conditions, Dust
-from sntorch.bayesn.selected import AV_KNOTS, INVERSE_RV_KNOTS, SHIFT_KNOTS, SelectedSample
+from sntorch.bayesn.selected import (
+    AV_KNOTS,
+    INVERSE_RV_KNOTS,
+    LEAST_P,
+    SHIFT_KNOTS,
+    SelectedSample,
+)
 from sntorch.bayesn.selection import PeakSelection
 from sntorch.bayesn.simulated_sample import simulate_sample
 from sntorch.bayesn.surfaces import FixedSED
@@ -73,6 +79,33 @@ def test_of_an_exponential_in_dust_it_is_the_laplace_transform(tau_a):
     torch.testing.assert_close(
         found.exp(), number(1 / (1 + 1.5 * tau_a)).expand(2), rtol=3e-4, atol=0
     )
+
+
+def sharp(width, peak=0.0):
+    """A limit on a peak that dust dims by 1.2 A_V."""
+    return tabulated(lambda av, rv, shift: torch.special.ndtr((peak - shift - 1.2 * av) / width))
+
+
+@pytest.mark.parametrize(("width", "within"), [(0.105, 0.13), (0.15, 0.03)])
+@pytest.mark.parametrize("tau_a", [0.05, 0.3])
+@pytest.mark.parametrize("peak", [-0.4, 0.0, 0.5])
+def test_a_sharp_limit_is_resolved(width, within, tau_a, peak):
+    """ln P within what the knots leave, against a sum over dust."""
+    selected, c = sharp(width, peak), conditions(tau_a=tau_a)
+    av = -tau_a * torch.log1p(-(torch.arange(4000, dtype=torch.float64)[:, None] + 0.5) / 4000)
+    scatter = torch.sqrt(width**2 + c.sigma0**2 + selected.distance_err**2)
+    expected = torch.special.ndtr((peak - 1.2 * av) / scatter).mean(0).log()
+    torch.testing.assert_close(selected.log_selected(c), expected, rtol=0, atol=within)
+
+
+def test_a_limit_that_is_sharper_is_refused():
+    with pytest.raises(ConfigError, match=r"within 0.15 mag, .* at least 0.1 mag is accepted"):
+        sharp(0.08)
+
+
+def test_next_to_nothing_is_not_divided_by():
+    nothing = tabulated(lambda av, rv, shift: torch.zeros_like(av)).log_selected(conditions())
+    torch.testing.assert_close(nothing.exp(), number(LEAST_P).expand(2))
 
 
 @pytest.mark.parametrize("law", [{"mu_r": None, "sigma_r": None, "rv": 2.5}, {}])
