@@ -9,9 +9,9 @@ import torch
 from fake_hierarchy import model, normal, points, supernovae, t21
 
 from sntorch.bayesn.hierarchy import HierarchicalModel, population_rv
-from sntorch.bayesn.injections import inject, log_kept, peaks, quantities
+from sntorch.bayesn.injections import inject
 from sntorch.bayesn.joint_density import JointDensity
-from sntorch.bayesn.populations import Conditions, Dust
+from sntorch.bayesn.populations import Conditions, Dust, each
 from sntorch.bayesn.selected import (
     AV_KNOTS,
     INVERSE_RV_KNOTS,
@@ -20,7 +20,7 @@ from sntorch.bayesn.selected import (
     SelectedSample,
 )
 from sntorch.bayesn.selection import PeakSelection
-from sntorch.bayesn.simulated_sample import simulate_sample
+from sntorch.bayesn.simulated_sample import selected_sample, simulated_kept
 from sntorch.bayesn.surfaces import FixedSED
 from sntorch.bayesn.testing import named_variables, pyro_log_density
 from sntorch.bayesn.training import TrainingSettings, train
@@ -32,6 +32,14 @@ from sntorch.simulation import MagnitudeLimit, MinDetections, SpectroscopicEffic
 BAND = "ps1::g"
 LIMIT = MagnitudeLimit(17.0, 0.5, f"peak {BAND}")
 SETTINGS = {"tau_a": 0.3, "sigma0": 0.12, "mu_r": 2.8, "sigma_r": 0.6}
+
+
+class Shifted(Dust):
+    """Dust, with the mean brightness as a parameter."""
+
+    def __call__(self, draw, sample):
+        delta_m = draw("delta_m", torch.distributions.Normal(0.0, 0.1))
+        return replace(super().__call__(draw, sample), delta_m=each(delta_m))
 
 
 def number(value):
@@ -121,20 +129,13 @@ def test_of_the_dust_law_it_is_the_mean(law):
 
 @pytest.mark.parametrize("changes", [{}, {"tau_a": 0.6, "mu_r": 1.8, "delta_m": 0.1}])
 def test_it_is_the_fraction_of_simulated_supernovae_that_are_kept(selected, changes):
-    c, sample, sed, n = conditions(**changes), supernovae(12), t21(), 4000
-    o, found = sample.observations, selected.log_selected(c).exp()
+    found, n = selected.log_selected(conditions(**changes)).exp(), 4000
     assert float(found.min()) < 0.5 < float(found.max())
+    values = {k: number(v)[0] for k, v in {**SETTINGS, "delta_m": 0.0, **changes}.items()}
     for i in (0, 4, 8):
-        host = {
-            "av": -c.tau_a * torch.log(torch.special.ndtr(normal(n, seed=i))),
-            "rv": population_rv(normal(n, seed=i + 20), c.mu_r, c.sigma_r),
-            "theta": normal(n, seed=i + 40),
-            "epsilon": sed.epsilon_surface(normal(n, 24, seed=i + 60)),
-        }
-        scatter = torch.sqrt(sample.distance_err[i] ** 2 + c.sigma0**2)
-        ds = o.muhat[i] + changes.get("delta_m", 0.0) + scatter * normal(n, seed=i + 80)
-        peak = peaks(sed, [BAND], redshift=o.redshift[i], mwebv=o.mwebv[i], distmod=ds, **host)
-        kept = log_kept({"peak": LIMIT}, quantities([BAND], peak, o.redshift[i])).exp()
+        many = supernovae(12).take(torch.full((n,), i))
+        every = HierarchicalModel(many, FixedSED(t21()), Shifted())
+        kept = simulated_kept(every, {"peak": LIMIT}, values, seed=i)
         error = float(kept.std()) / n**0.5
         assert abs(float(found[i] - kept.mean())) < 3.5 * error + 0.004
 
@@ -291,15 +292,8 @@ def test_the_population_behind_a_magnitude_limit_is_recovered():
     sed, pulls = t21(), {"off": [], "on": []}
     truth = {k: torch.tensor(v, dtype=torch.float64) for k, v in SETTINGS.items()}
     every = HierarchicalModel(supernovae(320), FixedSED(sed), Dust())
-    o = every.sample.observations
     for seed in range(3):
-        sample, own = simulate_sample(every, truth, seed=seed)
-        host = {k: own[k] for k in ("theta", "av")} | {"rv": own["rv_sn"], "distmod": own["ds"]}
-        epsilon = sed.epsilon_surface(own["epsilon"])
-        peak = peaks(sed, [BAND], epsilon=epsilon, redshift=o.redshift, mwebv=o.mwebv, **host)
-        luck = torch.special.ndtr(normal(320, seed=seed + 100)).log()
-        kept = log_kept({"peak": LIMIT}, quantities([BAND], peak, o.redshift)) > luck
-        seen = sample.take(kept)
+        seen = selected_sample(every, {"peak": LIMIT}, truth, seed)
         selection = PeakSelection({"peak": LIMIT})(sed, seen)
         for name, what in (("off", None), ("on", selection)):
             fitted = HierarchicalModel(seen, FixedSED(sed), Dust(), selection=what)
