@@ -54,7 +54,7 @@ class HierarchicalModel:
         selection: What the sample was selected by; None where everything is seen.
 
     Raises:
-        ConfigError: A selection together with surfaces that are learnt.
+        ConfigError: A selection of other supernovae, or together with surfaces that are learnt.
     """
 
     sample: TrainingSample
@@ -70,6 +70,8 @@ class HierarchicalModel:
             raise ConfigError(
                 "selection: its efficiency is that of one SED, which surfaces=fixed holds"
             )
+        if self.selection is not None:
+            self.selection.check(self.sample)
         k_l, k_t = self.sed.w0.shape
         # The caller's own may serve models of other knots.
         self.population = copy(self.population)

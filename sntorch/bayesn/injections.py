@@ -51,6 +51,11 @@ def bands_of(cuts: Mapping[str, Cut]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def of_redshift(cut: Cut) -> bool:
+    """Whether a cut looks at nothing but the redshift."""
+    return all(isinstance(leaf, Efficiency) and leaf.of == REDSHIFT for leaf in cut.leaves())
+
+
 def log_kept(cuts: Mapping[str, Cut], truth: Truth) -> Tensor:
     """ln of the probability that all cuts keep supernovae of these quantities, their shape."""
     leaves = {leaf: leaf for cut in cuts.values() for leaf in cut.leaves()}
@@ -102,34 +107,41 @@ def inject(
         Latents, shape (M, F + 1): peak magnitudes of the mean supernova, and redshift. The mean
         probability to be kept, shape (M,).
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator, dtype = torch.Generator().manual_seed(seed), redshift.dtype
 
     def uniform(*shape: int) -> Tensor:
-        return torch.rand(shape, generator=generator, dtype=sed.w0.dtype).to(sed.w0.device)
+        return torch.rand(shape, generator=generator, dtype=dtype).to(redshift.device)
 
     row = torch.arange(n, device=redshift.device) % len(redshift)
-    bands, z = bands_of(cuts), redshift[row]
-    inverse = [1 / end for end in RV_ENDS]
-    host = {
-        "av": -AV_SCALE * torch.log1p(-uniform(n)),
-        "rv": 1 / (inverse[1] + (inverse[0] - inverse[1]) * uniform(n)),
-        "redshift": z,
-        "mwebv": mwebv[row],
-        "distmod": muhat[row],
-    }
+    own = {"redshift": redshift[row], "mwebv": mwebv[row], "distmod": muhat[row]}
+    host = _dust(uniform(n), uniform(n)) | own
     shift = REACH * (2 * uniform(n, PLACES) - 1)[..., None]
-    mean = peaks(sed, bands, **host)[:, None] + shift
-    kept = torch.zeros_like(mean[..., 0])
     size = len(sed.epsilon_cholesky)
-    for _ in range(PAIRS):
-        normal = torch.randn(n, 1 + size, generator=generator, dtype=z.dtype).to(z.device)
-        for score in (normal, -normal):
-            residual = sed.epsilon_surface(score[:, 1:])
-            peak = peaks(sed, bands, theta=score[:, 0], epsilon=residual, **host)[:, None]
-            kept += log_kept(cuts, quantities(bands, peak + shift, z[:, None])).exp()
-    latents = latents_of(mean, z[:, None])
+    drawn = [torch.randn(n, 1 + size, generator=generator, dtype=dtype) for _ in range(PAIRS)]
+    pairs = torch.stack(drawn).to(redshift.device)
+    mean = peaks(sed, bands_of(cuts), **host)[:, None] + shift
+    latents = latents_of(mean, host["redshift"][:, None])
+    return latents.flatten(0, 1), _mean_kept(sed, cuts, host, shift, pairs).flatten()
+
+
+def _dust(av: Tensor, rv: Tensor) -> dict[str, Tensor]:
+    """A_V and R_V of injections at even numbers in (0, 1)."""
+    high, low = (1 / end for end in RV_ENDS)
+    return {"av": -AV_SCALE * torch.log1p(-av), "rv": 1 / (low + (high - low) * rv)}
+
+
+def _mean_kept(
+    sed: SEDModel, cuts: Mapping[str, Cut], host: dict[str, Tensor], shift: Tensor, pairs: Tensor
+) -> Tensor:
+    """Mean probability to be kept over draws (θ, ε) and their opposites, shape (n, places)."""
+    bands, redshift = bands_of(cuts), host["redshift"][:, None]
+    kept = []
+    for score in torch.cat([pairs, -pairs]):
+        residual = sed.epsilon_surface(score[:, 1:])
+        peak = peaks(sed, bands, theta=score[:, 0], epsilon=residual, **host)[:, None]
+        kept.append(log_kept(cuts, quantities(bands, peak + shift, redshift)).exp())
     # A mean of ones may come out above one by rounding.
-    return latents.flatten(0, 1), (kept / (2 * PAIRS)).clamp(max=1.0).flatten()
+    return torch.stack(kept).mean(0).clamp(max=1.0)
 
 
 def latents_of(peak: Tensor, redshift: Tensor) -> Tensor:

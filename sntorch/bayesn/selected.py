@@ -34,6 +34,7 @@ from torch import Tensor
 
 from sntorch.bayesn.hierarchy import population_rv
 from sntorch.bayesn.populations import Conditions
+from sntorch.bayesn.training_sample import TrainingSample
 from sntorch.errors import ConfigError
 from sntorch.physics.splines import spline_matrix
 
@@ -42,6 +43,12 @@ AV_KNOTS = (0.0, 0.02, 0.06, *(0.15 * i for i in range(1, 21)), 3.4, 4.0, 5.0, 6
 INVERSE_RV_KNOTS = tuple(np.linspace(0.1, 1.0, 7).tolist())
 # Knots in Ds less the expected distance, mag.
 SHIFT_KNOTS = tuple(np.linspace(-1.5, 1.5, 21).tolist())
+# Where ε falls by more between neighbouring shifts the splines do not resolve it: 0.55 is a normal
+# cumulative 0.1 mag wide, where ln P is off by up to 0.14 (0.02 at 0.15 mag, 0.7 at 0.05 mag) and
+# below which the splines give negative probabilities.
+STEEPEST, NARROWEST = 0.55, 0.1
+# A supernova's density is divided by no less: what splines leave near 0 is error.
+LEAST_P = 1e-6
 # Points of the averages over A_V, R_V and Ds.
 N_AV, N_RV, N_SHIFT = 32, 12, 6
 
@@ -54,14 +61,47 @@ class SelectedSample:
         efficiency: ε at the knots, shape (S, K, I J): 33 kB a supernova.
         distance_err: Standard deviation of the expected distances, mag, shape (S,).
         rule: What was selected, in words.
+
+    Raises:
+        ConfigError: An efficiency that is sharper than the knots resolve.
     """
 
     efficiency: Tensor
     distance_err: Tensor
     rule: str
 
+    def __post_init__(self) -> None:
+        steepest = float(self.efficiency.detach().diff(dim=1).abs().max())
+        if steepest > STEEPEST:
+            step = SHIFT_KNOTS[1] - SHIFT_KNOTS[0]
+            raise ConfigError(
+                f"selection {self.rule}: P changes by {steepest:.2f} within {step:.2f} mag, at "
+                f"most {STEEPEST} is resolved; a width of at least {NARROWEST} mag is accepted"
+            )
+
     def __len__(self) -> int:
         return len(self.efficiency)
+
+    def check(self, sample: TrainingSample) -> None:
+        """Refuse a sample of other supernovae: each has an efficiency at its own distance.
+
+        Raises:
+            ConfigError: Another number of supernovae, or another error of an expected distance.
+        """
+        if len(sample) != len(self):
+            raise ConfigError(
+                f"selection: it is that of {len(self)} supernovae, the sample has {len(sample)}; "
+                "learn it from this sample"
+            )
+        expected = sample.distance_err.to(self.distance_err)
+        other = (expected != self.distance_err).nonzero().flatten().tolist()
+        if other:
+            i = other[0]
+            raise ConfigError(
+                f"selection: it is that of other supernovae: the distance of "
+                f"{sample.object_id[i]} is expected to {float(expected[i]):.4f} mag, there to "
+                f"{float(self.distance_err[i]):.4f} mag; learn it from this sample"
+            )
 
     def log_selected(self, c: Conditions) -> Tensor:
         """ln P(selected) under a population, shape (..., S).
@@ -82,7 +122,7 @@ class SelectedSample:
         seen = torch.einsum("...sk,skn->...sn", by_shift, self.efficiency)
         found = (seen * by_dust.flatten(-2)).sum(-1)
         # Splines ring a little where next to all are selected, or next to none.
-        return found.clamp(torch.finfo(found.dtype).tiny, 1.0).log()
+        return found.clamp(LEAST_P, 1.0).log()
 
     def take(self, index: Tensor) -> SelectedSample:
         """The chosen supernovae."""

@@ -13,7 +13,16 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from sntorch.bayesn.injections import bands_of, inject, latents_of, peaks
+from sntorch.bayesn.injections import (
+    PEAK,
+    REDSHIFT,
+    bands_of,
+    inject,
+    latents_of,
+    log_kept,
+    of_redshift,
+    peaks,
+)
 from sntorch.bayesn.populations import Conditions
 from sntorch.bayesn.selected import AV_KNOTS, INVERSE_RV_KNOTS, SHIFT_KNOTS, SelectedSample
 from sntorch.bayesn.training_sample import TrainingSample
@@ -32,7 +41,10 @@ TOGETHER = 64
 
 
 class PeakSelection:
-    """What supernovae were selected by: cuts on ``peak BAND`` and on ``redshift``.
+    """What supernovae were selected by: cuts on ``peak BAND``, or on it and on ``redshift``.
+
+    With redshifts taken as given, a cut on redshift alone changes no probability: the sample is
+    only checked against it.
 
     Args:
         cuts: By name; a supernova is selected that passes all. Efficiencies of
@@ -41,20 +53,27 @@ class PeakSelection:
         seed: Of the injections.
 
     Raises:
-        ConfigError: No cut, a cut on another quantity, too few injections.
+        ConfigError: No cut, a cut on another quantity, none on a peak, too few injections.
     """
 
     def __init__(self, cuts: Mapping[str, Cut], injections: int = 3000, seed: int = 0) -> None:
         if not cuts:
             raise ConfigError("selection: at least one cut is accepted; selection=none has none")
-        self.cuts, self.injections, self.seed = dict(cuts), injections, seed
-        self.bands = bands_of(self.cuts)
+        self.bands = bands_of(cuts)
+        self.of_redshift = {name: cut for name, cut in cuts.items() if of_redshift(cut)}
+        self.cuts = {name: cut for name, cut in cuts.items() if name not in self.of_redshift}
+        if not self.cuts:
+            raise ConfigError(
+                "selection: redshift alone changes nothing, since redshifts are taken as given; "
+                f"a cut on '{PEAK}BAND' is accepted as well, or selection=none"
+            )
+        self.injections, self.seed = injections, seed
         check_number("injections", injections, whole=True)
         if not injections >= FEWEST:
             raise ConfigError(f"injections={injections}: at least {FEWEST} are accepted")
 
     def __repr__(self) -> str:
-        return " & ".join(map(str, self.cuts.values()))
+        return " & ".join(map(str, [*self.cuts.values(), *self.of_redshift.values()]))
 
     def __call__(self, sed: SEDModel, sample: TrainingSample) -> SelectedSample:
         """Learn the efficiency of a sample's redshifts.
@@ -65,9 +84,10 @@ class PeakSelection:
 
         Raises:
             ConfigError: A band that the model does not cover at these redshifts.
-            DataError: A supernova that the selection would hardly ever have let in.
+            DataError: A supernova that the selection would never, or hardly ever, have let in.
         """
         o = sample.observations
+        self._check_redshifts(sample)
         self._check_bands(sed, o.redshift)
         with torch.no_grad():
             at = (o.redshift, o.mwebv, o.muhat)
@@ -101,6 +121,18 @@ class PeakSelection:
         mean = mean.view(n, 1, n_pairs, -1) + shift[:, None, None]
         latents = latents_of(mean, redshift[:, None, None])
         return efficiency(latents.cpu()).exp().to(redshift)
+
+    def _check_redshifts(self, sample: TrainingSample) -> None:
+        redshift = sample.observations.redshift
+        for name, cut in self.of_redshift.items():
+            never = log_kept({name: cut}, {REDSHIFT: redshift}).exp() == 0
+            if never.any():
+                i = int(never.nonzero()[0])
+                raise DataError(
+                    f"selection {cut}: {sample.object_id[i]}, at redshift "
+                    f"{float(redshift[i]):.4f}, does not pass; another range, or "
+                    f"sample.exclude=[{sample.object_id[i]}]"
+                )
 
     def _check_bands(self, sed: SEDModel, redshift: Tensor) -> None:
         for band in self.bands:

@@ -7,6 +7,7 @@ the model itself says: what is simulated is what is fitted.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -14,7 +15,14 @@ import torch
 from torch import Tensor
 
 from sntorch.bayesn.hierarchy import TMAX_RANGE, HierarchicalModel, population_rv
+from sntorch.bayesn.injections import bands_of, log_kept, peaks, quantities
+from sntorch.bayesn.populations import Conditions
+from sntorch.bayesn.surfaces import Surfaces
 from sntorch.bayesn.training_sample import TrainingSample
+from sntorch.simulation.selection import Cut
+
+# Added to a seed, for the numbers that decide who is kept.
+LUCK = 1000
 
 
 def prior_values(model: HierarchicalModel, seed: int) -> dict[str, Tensor]:
@@ -45,9 +53,71 @@ def simulate_sample(
         The sample, and the supernovae's parameters by name, each of shape (S, ...).
     """
     surfaces, c = model.shared(lambda name, prior: values[name])
-    sample = model.sample
-    o, n = sample.observations, len(sample)
+    sample, o = model.sample, model.sample.observations
     generator = torch.Generator(device=o.flux.device).manual_seed(seed)
+    own = _drawn(model, surfaces, c, generator)
+    tmax = own.get("tmax", torch.zeros_like(own["av"]))
+    expected = model.flux(
+        surfaces, c, own["theta"], own["av"], _rv(c, own), tmax, own["epsilon"], own["ds"]
+    )
+    noise = torch.randn(
+        expected.shape, generator=generator, dtype=expected.dtype, device=expected.device
+    )
+    flux, error = _observed(model, expected, noise)
+    observed = replace(
+        o,
+        flux=torch.where(o.mask, flux, 0.0),
+        flux_err=torch.where(o.mask, error, 1.0),
+    )
+    return replace(sample, observations=observed), own
+
+
+def simulated_kept(
+    model: HierarchicalModel, cuts: Mapping[str, Cut], values: dict[str, Tensor], seed: int
+) -> Tensor:
+    """P(kept) by cuts on peaks of the supernovae of ``simulate_sample``, shape (S,).
+
+    Args:
+        model: The model, with its SED held fixed.
+        cuts: As of ``selection.PeakSelection``.
+        values: Shared parameters by name, without batch dimensions.
+        seed: As for ``simulate_sample``.
+    """
+    surfaces, c = model.shared(lambda name, prior: values[name])
+    o, sed = model.sample.observations, model.sed
+    generator = torch.Generator(device=o.flux.device).manual_seed(seed)
+    own, bands = _drawn(model, surfaces, c, generator), bands_of(cuts)
+    peak = peaks(
+        sed,
+        bands,
+        theta=own["theta"],
+        epsilon=sed.epsilon_surface(own["epsilon"]),
+        av=own["av"],
+        rv=_rv(c, own),
+        distmod=own["ds"],
+        redshift=o.redshift,
+        mwebv=o.mwebv,
+    )
+    return log_kept(cuts, quantities(bands, peak, o.redshift)).exp()
+
+
+def selected_sample(
+    model: HierarchicalModel, cuts: Mapping[str, Cut], values: dict[str, Tensor], seed: int
+) -> TrainingSample:
+    """Those of a simulated sample that cuts on their peaks keep; see ``simulated_kept``."""
+    sample, _ = simulate_sample(model, values, seed)
+    kept = simulated_kept(model, cuts, values, seed)
+    # Numbers of its own: those of the seed itself made the supernovae.
+    generator = torch.Generator(device=kept.device).manual_seed(seed + LUCK)
+    luck = torch.rand(len(kept), generator=generator, device=kept.device)
+    return sample.take(kept > luck)
+
+
+def _drawn(
+    model: HierarchicalModel, surfaces: Surfaces, c: Conditions, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """What supernovae have of their own, by name, each of shape (S, ...)."""
+    sample, o, n = model.sample, model.sample.observations, len(model.sample)
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator, dtype=o.flux.dtype, device=o.flux.device)
@@ -55,29 +125,20 @@ def simulate_sample(
     uniform = torch.rand(n, generator=generator, dtype=o.flux.dtype, device=o.flux.device)
     own = {"theta": normal(n), "av": -torch.log1p(-uniform) * c.tau_a}
     own["epsilon"] = normal(n, surfaces.epsilon_cholesky.shape[-1])
-    if c.mu_r is None:
-        rv = cast(Tensor, c.rv).expand(n)
-    else:
-        rv = population_rv(normal(n), c.mu_r, cast(Tensor, c.sigma_r))
-        own["rv_sn"] = rv
-    tmax = o.flux.new_zeros(n)
+    if c.mu_r is not None:
+        own["rv_sn"] = population_rv(normal(n), c.mu_r, cast(Tensor, c.sigma_r))
     if model.free_tmax:
-        even = torch.rand(n, generator=generator, dtype=tmax.dtype, device=tmax.device)
-        tmax = TMAX_RANGE * (2 * even - 1)
-        own["tmax"] = tmax
+        even = torch.rand(n, generator=generator, dtype=o.flux.dtype, device=o.flux.device)
+        own["tmax"] = TMAX_RANGE * (2 * even - 1)
     scale = torch.sqrt(sample.distance_err.square() + c.sigma0.square())
     shift = 0.0 if c.delta_m is None else c.delta_m
     own["ds"] = o.muhat + shift + scale * normal(n)
-    expected = model.flux(
-        surfaces, c, own["theta"], own["av"], rv, tmax, own["epsilon"], own["ds"]
-    )
-    flux, error = _observed(model, expected, normal(*expected.shape))
-    observed = replace(
-        o,
-        flux=torch.where(o.mask, flux, 0.0),
-        flux_err=torch.where(o.mask, error, 1.0),
-    )
-    return replace(sample, observations=observed), own
+    return own
+
+
+def _rv(c: Conditions, own: dict[str, Tensor]) -> Tensor:
+    """R_V of every host, shape (S,)."""
+    return own["rv_sn"] if "rv_sn" in own else cast(Tensor, c.rv).expand_as(own["av"])
 
 
 def _observed(model: HierarchicalModel, expected: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,12 +9,18 @@ import torch
 from fake_hierarchy import model, normal, points, supernovae, t21
 
 from sntorch.bayesn.hierarchy import HierarchicalModel, population_rv
-from sntorch.bayesn.injections import inject, log_kept, peaks, quantities
+from sntorch.bayesn.injections import inject
 from sntorch.bayesn.joint_density import JointDensity
-from sntorch.bayesn.populations import Conditions, Dust
-from sntorch.bayesn.selected import AV_KNOTS, INVERSE_RV_KNOTS, SHIFT_KNOTS, SelectedSample
+from sntorch.bayesn.populations import Conditions, Dust, each
+from sntorch.bayesn.selected import (
+    AV_KNOTS,
+    INVERSE_RV_KNOTS,
+    LEAST_P,
+    SHIFT_KNOTS,
+    SelectedSample,
+)
 from sntorch.bayesn.selection import PeakSelection
-from sntorch.bayesn.simulated_sample import simulate_sample
+from sntorch.bayesn.simulated_sample import selected_sample, simulated_kept
 from sntorch.bayesn.surfaces import FixedSED
 from sntorch.bayesn.testing import named_variables, pyro_log_density
 from sntorch.bayesn.training import TrainingSettings, train
@@ -26,6 +32,14 @@ from sntorch.simulation import MagnitudeLimit, MinDetections, SpectroscopicEffic
 BAND = "ps1::g"
 LIMIT = MagnitudeLimit(17.0, 0.5, f"peak {BAND}")
 SETTINGS = {"tau_a": 0.3, "sigma0": 0.12, "mu_r": 2.8, "sigma_r": 0.6}
+
+
+class Shifted(Dust):
+    """Dust, with the mean brightness as a parameter."""
+
+    def __call__(self, draw, sample):
+        delta_m = draw("delta_m", torch.distributions.Normal(0.0, 0.1))
+        return replace(super().__call__(draw, sample), delta_m=each(delta_m))
 
 
 def number(value):
@@ -75,6 +89,33 @@ def test_of_an_exponential_in_dust_it_is_the_laplace_transform(tau_a):
     )
 
 
+def sharp(width, peak=0.0):
+    """A limit on a peak that dust dims by 1.2 A_V."""
+    return tabulated(lambda av, rv, shift: torch.special.ndtr((peak - shift - 1.2 * av) / width))
+
+
+@pytest.mark.parametrize(("width", "within"), [(0.105, 0.13), (0.15, 0.03)])
+@pytest.mark.parametrize("tau_a", [0.05, 0.3])
+@pytest.mark.parametrize("peak", [-0.4, 0.0, 0.5])
+def test_a_sharp_limit_is_resolved(width, within, tau_a, peak):
+    """ln P within what the knots leave, against a sum over dust."""
+    selected, c = sharp(width, peak), conditions(tau_a=tau_a)
+    av = -tau_a * torch.log1p(-(torch.arange(4000, dtype=torch.float64)[:, None] + 0.5) / 4000)
+    scatter = torch.sqrt(width**2 + c.sigma0**2 + selected.distance_err**2)
+    expected = torch.special.ndtr((peak - 1.2 * av) / scatter).mean(0).log()
+    torch.testing.assert_close(selected.log_selected(c), expected, rtol=0, atol=within)
+
+
+def test_a_limit_that_is_sharper_is_refused():
+    with pytest.raises(ConfigError, match=r"within 0.15 mag, .* at least 0.1 mag is accepted"):
+        sharp(0.08)
+
+
+def test_next_to_nothing_is_not_divided_by():
+    nothing = tabulated(lambda av, rv, shift: torch.zeros_like(av)).log_selected(conditions())
+    torch.testing.assert_close(nothing.exp(), number(LEAST_P).expand(2))
+
+
 @pytest.mark.parametrize("law", [{"mu_r": None, "sigma_r": None, "rv": 2.5}, {}])
 def test_of_the_dust_law_it_is_the_mean(law):
     selected = tabulated(lambda av, rv, shift: 1 / rv)
@@ -88,20 +129,13 @@ def test_of_the_dust_law_it_is_the_mean(law):
 
 @pytest.mark.parametrize("changes", [{}, {"tau_a": 0.6, "mu_r": 1.8, "delta_m": 0.1}])
 def test_it_is_the_fraction_of_simulated_supernovae_that_are_kept(selected, changes):
-    c, sample, sed, n = conditions(**changes), supernovae(12), t21(), 4000
-    o, found = sample.observations, selected.log_selected(c).exp()
+    found, n = selected.log_selected(conditions(**changes)).exp(), 4000
     assert float(found.min()) < 0.5 < float(found.max())
+    values = {k: number(v)[0] for k, v in {**SETTINGS, "delta_m": 0.0, **changes}.items()}
     for i in (0, 4, 8):
-        host = {
-            "av": -c.tau_a * torch.log(torch.special.ndtr(normal(n, seed=i))),
-            "rv": population_rv(normal(n, seed=i + 20), c.mu_r, c.sigma_r),
-            "theta": normal(n, seed=i + 40),
-            "epsilon": sed.epsilon_surface(normal(n, 24, seed=i + 60)),
-        }
-        scatter = torch.sqrt(sample.distance_err[i] ** 2 + c.sigma0**2)
-        ds = o.muhat[i] + changes.get("delta_m", 0.0) + scatter * normal(n, seed=i + 80)
-        peak = peaks(sed, [BAND], redshift=o.redshift[i], mwebv=o.mwebv[i], distmod=ds, **host)
-        kept = log_kept({"peak": LIMIT}, quantities([BAND], peak, o.redshift[i])).exp()
+        many = supernovae(12).take(torch.full((n,), i))
+        every = HierarchicalModel(many, FixedSED(t21()), Shifted())
+        kept = simulated_kept(every, {"peak": LIMIT}, values, seed=i)
         error = float(kept.std()) / n**0.5
         assert abs(float(found[i] - kept.mean())) < 3.5 * error + 0.004
 
@@ -155,10 +189,11 @@ def test_cuts_of_all_kinds_have_to_be_passed():
     cuts = {
         "either": LIMIT | MagnitudeLimit(16.0, 0.2, "peak ps1::r"),
         "spectrum": SpectroscopicEfficiency("peak ps1::i", s1=2.0, s2=33.0),
-        "near": WithinRange("redshift", 0.0, 0.03),
+        "near": WithinRange("redshift", 0.0, 0.03) & LIMIT,
     }
     selection = PeakSelection(cuts)
     assert selection.bands == ["ps1::g", "ps1::r", "ps1::i"]
+    assert selection.cuts == cuts
     redshift = torch.tensor([0.02, 0.04], dtype=torch.float64)
     mwebv, muhat = torch.zeros_like(redshift), torch.tensor([34.6, 36.1], dtype=torch.float64)
     latents, kept = inject(t21(), cuts, redshift, mwebv, muhat, 40, seed=0)
@@ -174,11 +209,30 @@ def test_cuts_of_all_kinds_have_to_be_passed():
         ({}, "at least one cut"),
         ({"a": MagnitudeLimit(17.0, 0.3, "magnitude")}, "cuts on 'redshift' and on 'peak BAND'"),
         ({"a": MinDetections(5)}, "cuts on 'redshift' and on 'peak BAND'"),
+        ({"near": WithinRange("redshift", 0, 1)}, "redshift alone changes nothing"),
     ],
 )
 def test_cuts_on_something_else_are_refused(cuts, message):
     with pytest.raises(ConfigError, match=message):
         PeakSelection(cuts)
+
+
+def test_of_a_cut_on_redshift_the_sample_is_only_checked():
+    sample = supernovae(12)
+    last = float(sample.observations.redshift.max())
+    with_redshift = {
+        # Kept with a probability that redshift alone decides: a constant.
+        "peak": LIMIT,
+        "far": MagnitudeLimit(2 * last, last, "redshift"),
+    }
+    found = PeakSelection(with_redshift, injections=300)(t21(), sample)
+    alone = PeakSelection({"peak": LIMIT}, injections=300)(t21(), sample)
+    assert torch.equal(found.efficiency, alone.efficiency)
+    assert "of='redshift'" in found.rule
+    farthest = sample.object_id[int(sample.observations.redshift.argmax())]
+    near = {"peak": LIMIT, "near": WithinRange("redshift", 0.0, last - 1e-6)}
+    with pytest.raises(DataError, match=f"{farthest}, at redshift {last:.4f}, does not pass"):
+        PeakSelection(near, injections=300)(t21(), sample)
 
 
 def test_a_selection_that_excludes_what_was_seen_is_refused():
@@ -209,6 +263,15 @@ def test_populations_and_surfaces_that_change_the_peaks_are_refused(selected):
         replace(model("Dust"), selection=selected)
 
 
+def test_the_selection_of_another_sample_is_refused(selected):
+    dust = model("Dust", trained=False)
+    with pytest.raises(ConfigError, match="of 5 supernovae, the sample has 12"):
+        replace(dust, selection=selected.take(torch.arange(5)))
+    swapped = selected.take(torch.tensor([*range(2, 12), 0, 1]))
+    with pytest.raises(ConfigError, match="of other supernovae: the distance of SN"):
+        replace(dust, selection=swapped)
+
+
 def test_a_run_goes_on_with_its_own_selection_only(selected, tmp_path):
     brief = TrainingSettings(
         sampler="svi", chains=2, draws=4, mode_iterations=3, svi_iterations=3, svi_draws=2
@@ -229,15 +292,8 @@ def test_the_population_behind_a_magnitude_limit_is_recovered():
     sed, pulls = t21(), {"off": [], "on": []}
     truth = {k: torch.tensor(v, dtype=torch.float64) for k, v in SETTINGS.items()}
     every = HierarchicalModel(supernovae(320), FixedSED(sed), Dust())
-    o = every.sample.observations
     for seed in range(3):
-        sample, own = simulate_sample(every, truth, seed=seed)
-        host = {k: own[k] for k in ("theta", "av")} | {"rv": own["rv_sn"], "distmod": own["ds"]}
-        epsilon = sed.epsilon_surface(own["epsilon"])
-        peak = peaks(sed, [BAND], epsilon=epsilon, redshift=o.redshift, mwebv=o.mwebv, **host)
-        luck = torch.special.ndtr(normal(320, seed=seed + 100)).log()
-        kept = log_kept({"peak": LIMIT}, quantities([BAND], peak, o.redshift)) > luck
-        seen = sample.take(kept)
+        seen = selected_sample(every, {"peak": LIMIT}, truth, seed)
         selection = PeakSelection({"peak": LIMIT})(sed, seen)
         for name, what in (("off", None), ("on", selection)):
             fitted = HierarchicalModel(seen, FixedSED(sed), Dust(), selection=what)

@@ -9,11 +9,13 @@ import torch
 from fake_hierarchy import POPULATIONS, coarse, model, trained_values
 
 from sntorch.bayesn.hierarchy import HierarchicalModel
+from sntorch.bayesn.injections import peaks
 from sntorch.bayesn.options import RV_LEAST
 from sntorch.bayesn.populations import PopulationRV
-from sntorch.bayesn.simulated_sample import prior_values, simulate_sample
+from sntorch.bayesn.simulated_sample import prior_values, selected_sample, simulate_sample
 from sntorch.bayesn.surfaces import TrainedSED
 from sntorch.physics.photometry import LN
+from sntorch.simulation import EfficiencyTable, MagnitudeLimit
 
 
 def many(made, times):
@@ -134,6 +136,23 @@ def test_a_seed_gives_the_same_sample(population):
     assert torch.equal(o.flux, again[0].observations.flux)
     assert not torch.equal(o.flux, other[0].observations.flux)
     assert all(torch.equal(v, again[1][k]) for k, v in first[1].items())
+
+
+def test_a_hard_limit_keeps_the_brighter_of_the_same_supernovae():
+    made = many(model("GlobalRV", trained=False, sed=coarse()), 2)
+    values, o = trained_values(coarse()), made.sample.observations
+    sample, own = simulate_sample(made, values, seed=4)
+    host = {k: own[k] for k in ("theta", "av")} | {"rv": values["rv"].expand(24)}
+    host |= {"redshift": o.redshift, "mwebv": o.mwebv, "distmod": own["ds"]}
+    residual = coarse().epsilon_surface(own["epsilon"])
+    peak = peaks(coarse(), ["ps1::r"], epsilon=residual, **host)[:, 0]
+    limit = MagnitudeLimit(float(peak.median()) + 1e-6, of="peak ps1::r")
+    bright = sample.take(peak < limit.limit)
+    found = selected_sample(made, {"peak": limit}, values, seed=4)
+    assert found.object_id == bright.object_id
+    assert torch.equal(found.observations.flux, bright.observations.flux)
+    half = {"peak": EfficiencyTable("peak ps1::r", (0.0, 40.0), (0.5, 0.5))}
+    assert 0 < len(selected_sample(made, half, values, seed=4)) < len(sample)
 
 
 @pytest.mark.parametrize("population", POPULATIONS)

@@ -179,7 +179,14 @@ def test_the_report_comes_first_and_the_folder_last(files, tmp_path, capsys):
         ),
         ((*SELECTED, "selection.cuts.peak.of=peak csphs"), "beyond the model's wavelengths"),
         ((*SELECTED, "selection.cuts.peak.of=peak purple"), "purple"),
-        ((*SELECTED, "selection.cuts.peak.limit=13.0"), "in, at redshift"),
+        (
+            (*SELECTED, "selection.cuts.peak.limit=13.0", "selection.injections=300"),
+            "in, at redshift",
+        ),
+        (
+            (*SELECTED, "selection.cuts.peak.of=redshift"),
+            "selection: redshift alone changes nothing",
+        ),
         ((*SELECTED, "selection.injections=7"), "injections=7: at least 200"),
         ((*SELECTED, "selection._target_=builtins.dict"), "selection: builtins.dict is none"),
         (("files=FILES", "free_tmax=perhaps"), "free_tmax=perhaps: true or false"),
