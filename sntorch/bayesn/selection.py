@@ -58,14 +58,14 @@ class PeakSelection:
 
     def __init__(self, cuts: Mapping[str, Cut], injections: int = 3000, seed: int = 0) -> None:
         if not cuts:
-            raise ConfigError("selection: at least one cut is accepted; selection=none has none")
+            raise ConfigError("selection: at least one cut is accepted; selected_by=none has none")
         self.bands = bands_of(cuts)
         self.of_redshift = {name: cut for name, cut in cuts.items() if of_redshift(cut)}
         self.cuts = {name: cut for name, cut in cuts.items() if name not in self.of_redshift}
         if not self.cuts:
             raise ConfigError(
                 "selection: redshift alone changes nothing, since redshifts are taken as given; "
-                f"a cut on '{PEAK}BAND' is accepted as well, or selection=none"
+                f"a cut on '{PEAK}BAND' is accepted as well, or selected_by=none"
             )
         self.injections, self.seed = injections, seed
         check_number("injections", injections, whole=True)

@@ -167,13 +167,13 @@ def _selection(
 
     from sntorch.bayesn.selection import PeakSelection
 
-    if not cfg.selection:
+    if not cfg.selected_by:
         return None
-    selection = instantiate(cfg.selection)
+    selection = instantiate(cfg.selected_by)
     if not isinstance(selection, PeakSelection):
-        found = cfg.selection.get("_target_")
+        found = cfg.selected_by.get("_target_")
         raise ConfigError(
-            f"selection: {found} is none; sntorch.bayesn.selection.PeakSelection is accepted"
+            f"selected_by: {found} is none; sntorch.bayesn.selection.PeakSelection is accepted"
         )
     return selection(surfaces.sed, sample)
 
