@@ -125,10 +125,11 @@ def test_a_folder_of_a_trained_model_is_named_by_its_checksum(folder):
     assert name == f"Bootstrap model sha256:{digest.hexdigest()}"
 
 
-def test_few_objects_are_warned_of_once(folder):
-    with pytest.warns(SntorchWarning, match=r"fewer than 30 .* Ic \(7\), II \(5\)") as caught:
-        run_here(augment, ["files=in.parquet"], folder)
-    assert len(caught) == 1
+def test_few_objects_are_told_of_once(folder, capsys):
+    run_here(augment, ["files=in.parquet"], folder)
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 1
+    assert "fewer than 30 objects of class Ic (7), II (5)" in told[0]
 
 
 def test_objects_without_a_peak_in_the_header_get_none(tmp_path):
