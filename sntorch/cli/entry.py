@@ -123,9 +123,9 @@ def user_message(error: BaseException) -> str | None:
         # Of a config in a sub-folder Hydra knows its neighbours' names at most.
         if not error.options or name.count("/") > 1:
             return _one_line(_missing(name))
-    missing = _first(error, MissingMandatoryValue)
-    if missing is not None and getattr(missing, "full_key", None):
-        return f"{missing.full_key}= is needed and was not given"
+    needed = getattr(_first(error, MissingMandatoryValue), "full_key", None)
+    if needed:
+        return f"{needed}= is needed and was not given"
     if isinstance(error, (HydraException, OmegaConfBaseException)):
         misspelt = unknown_option(str(error), config_dir())
         if misspelt is not None:

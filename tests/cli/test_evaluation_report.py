@@ -27,7 +27,11 @@ METRICS = {
     "peak": {
         "desg": {"ks": 0.05, "ks_interval": [0.04, None], "ks_fresh": 0.02, "ks_train": None}
     },
-    "summary": {f"{k}{t}": 0.25 for k in ("w1_peak", "ks_mean") for t in ("", "_fresh", "_train")},
+    "summary": {
+        "ks_peak_worst": 0.05,
+        **{f"{k}{t}": 0.25 for k in ("w1_peak", "ks_mean") for t in ("", "_fresh", "_train")},
+    },
+    "memorisation": {sample: {"passed": False} for sample in ("generated", "fresh", "train")},
     "c2st": three(0.61, [0.5, 0.7]),
     "errors": {sample: {"mean": 0.00012} for sample in ("generated", "fresh", "train")},
     "impossible": {"unsorted": 0.0, "not_finite": None},
