@@ -66,7 +66,8 @@ def _call(python: str, folder: str, options: Sequence[str]) -> str:
     Raises:
         SystemExit: It failed.
     """
-    command = [python, "-W", "ignore", "-c", THEIRS, *options]
+    # Not resolved: the interpreter of an environment is a link out of it.
+    command = [str(Path(python).absolute()), "-W", "ignore", "-c", THEIRS, *options]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"SuperNNova {options[0]}: {done.stderr.strip().splitlines()[-1:]}")

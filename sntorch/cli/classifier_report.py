@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sntorch.atomic import atomic_write
-from sntorch.cli.html import document, pictures, png, table
+from sntorch.cli.html import document, pictures, table
+from sntorch.cli.report_files import write_report_files
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,18 +43,9 @@ def write_classifier_report(
     """
     from sntorch.classification.evaluate.report import tables
 
-    images = {name: png(figure) for name, figure in figures.items()}
-    for name, image in images.items():
-        with atomic_write(output / "figures" / f"{name}.png") as path:
-            path.write_bytes(image)
     made = tables(metrics)
-    for name, rows in made.items():
-        with atomic_write(output / "tables" / f"{name}.csv") as path:
-            _write_csv(path, rows)
-    with atomic_write(output / "metrics.json") as path:
-        path.write_text(json.dumps(metrics, indent=2) + "\n")
-    with atomic_write(output / "report.html") as path:
-        path.write_text(_page(metrics, made, images, title), encoding="utf-8")
+    page = partial(_page, metrics, made, title=title)
+    write_report_files(output, metrics, figures, made, page)
 
 
 def classifier_figures(
@@ -200,10 +190,3 @@ def _middle(low: float, high: float) -> float:
 
 def _number(value: float | None) -> float:
     return float("nan") if value is None else value
-
-
-def _write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)

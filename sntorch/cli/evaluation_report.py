@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sntorch.atomic import atomic_write
-from sntorch.cli.html import document, pictures, png, table
+from sntorch.cli.html import document, pictures, table
+from sntorch.cli.report_files import write_report_files
 from sntorch.generative.evaluate.score_table import HEADINGS, rows, verdict
 
 if TYPE_CHECKING:
@@ -37,14 +37,7 @@ def write_report(
         figures: By name.
         title: What was evaluated.
     """
-    images = {name: png(figure) for name, figure in figures.items()}
-    for name, image in images.items():
-        with atomic_write(output / "figures" / f"{name}.png") as path:
-            path.write_bytes(image)
-    with atomic_write(output / "metrics.json") as path:
-        path.write_text(json.dumps(metrics, indent=2) + "\n")
-    with atomic_write(output / "report.html") as path:
-        path.write_text(page(metrics, images, title), encoding="utf-8")
+    write_report_files(output, metrics, figures, {}, partial(page, metrics, title=title))
 
 
 def page(metrics: dict[str, Any], images: dict[str, bytes], title: str) -> str:

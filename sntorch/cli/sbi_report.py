@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sntorch.atomic import atomic_write
-from sntorch.cli.html import document, pictures, png, table
+from sntorch.cli.html import document, pictures, table
+from sntorch.cli.report_files import write_report_files
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -117,24 +115,13 @@ def write_sbi_report(
         found: The comparison on it.
         metrics: Of ``sbi_metrics``.
     """
-    images = {name: png(figure) for name, figure in sbi_figures(benchmark.prior, found).items()}
-    for name, image in images.items():
-        with atomic_write(output / "figures" / f"{name}.png") as path:
-            path.write_bytes(image)
-    rows = long_rows(metrics)
-    with (
-        atomic_write(output / "tables" / "methods.csv") as path,
-        path.open("w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    with atomic_write(output / "metrics.json") as path:
-        path.write_text(json.dumps(metrics, indent=2) + "\n")
-    with atomic_write(output / "report.html") as path:
+
+    def page(images: dict[str, bytes]) -> str:
         body = table(HEADINGS, _cells(metrics)) + pictures(images)
-        page = document("Inference from selected samples", "task=sbi", _texts(metrics), body)
-        path.write_text(page, encoding="utf-8")
+        return document("Inference from selected samples", "task=sbi", _texts(metrics), body)
+
+    figures = sbi_figures(benchmark.prior, found)
+    write_report_files(output, metrics, figures, {"methods": long_rows(metrics)}, page)
 
 
 def long_rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -12,19 +12,15 @@ closer to the optimum in a few seconds than stochastic gradients do.
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
 import lightning as L
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from sntorch.errors import ConfigError
+from sntorch.inference.one_pass import fit_one_pass
 
 
 class EfficiencyModule(L.LightningModule):
@@ -112,34 +108,7 @@ def fit_efficiency(
         torch.manual_seed(seed)
         module = EfficiencyModule(latents.shape[1], **network).double()
     module.standardise(latents)
-    whole: Any = [(latents.double(), kept.double())]
-    with _without_advice():
-        trainer = L.Trainer(
-            max_epochs=1,
-            accelerator="cpu",
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-        trainer.fit(module, DataLoader(whole, batch_size=None))
-    return module.eval().requires_grad_(False)
-
-
-@contextmanager
-def _without_advice() -> Iterator[None]:
-    """Keep away what Lightning says of devices and data loaders: this is a fit in memory."""
-    loggers = [logging.getLogger(f"lightning.{part}") for part in ("pytorch", "fabric")]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="lightning")
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
+    return fit_one_pass(module, [(latents.double(), kept.double())])
 
 
 def _check(latents: Tensor, kept: Tensor) -> None:

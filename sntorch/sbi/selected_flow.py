@@ -20,13 +20,13 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
-import lightning as L
 import torch
 import zuko
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from sntorch.errors import ConfigError
+from sntorch.inference.one_pass import fit_one_pass
 from sntorch.saved import SavedModule
 from sntorch.sbi.prior import BoxPrior
 from sntorch.sbi.summary import PARAMETERS, SummaryData, SummarySurvey
@@ -193,24 +193,12 @@ def fit_selected_flow(
         seed: Of weights and supernovae.
         flow: Arguments of ``SelectedFlow``.
     """
-    from torch.utils.data import DataLoader
-
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = SelectedFlow(survey, prior=prior, **flow)  # type: ignore[arg-type]
     module.standardise(next(iter(SelectedSupernovae(survey, prior, N_SCALING, 1, seed + 1))))
-    trainer = L.Trainer(
-        max_epochs=1,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        gradient_clip_val=1.0,
-    )
     batches = SelectedSupernovae(survey, prior, batch, module.steps, seed)
-    trainer.fit(module, DataLoader(batches, batch_size=None))
-    return module.eval().requires_grad_(False)
+    return fit_one_pass(module, batches, clip=1.0)
 
 
 class FlowLikelihood:
