@@ -59,7 +59,7 @@ def of_templates(name):
 
 def of_surveys(name):
     text = (CONFIGS / f"{name}.yaml").read_text()
-    return "/data: surveys" in text or "/data: tripp" in text
+    return any(f"/data: {kind}" in text for kind in ("surveys", "tripp", "light_curve_surveys"))
 
 
 def data_for(name, folder, request):
@@ -68,8 +68,10 @@ def data_for(name, folder, request):
     Classifiers need two classes: theirs are made up here, in the bands of the experiment.
     """
     if of_surveys(name):
-        few = ["data.n_validation=64"]
-        if "/data: tripp" not in (CONFIGS / f"{name}.yaml").read_text():
+        few, text = ["data.n_validation=64"], (CONFIGS / f"{name}.yaml").read_text()
+        if "/data: light_curve_surveys" in text:
+            return [*few, "data.simulator.benchmark.n_bank=60", "data.simulator.benchmark.n=10"]
+        if "/data: tripp" not in text:
             return few
         table = request.getfixturevalue("shared") / "data" / "Foundation_DR1.FITRES.TEXT"
         return [*few, f"files={table}"]

@@ -177,9 +177,13 @@ class DeepSet(_SetEmbedding):
 
     @torch.no_grad()
     def prepare(self, x: Surveys) -> None:
-        """Whiten what is pooled of the encoder, by these surveys, before any training."""
+        """Whiten what is pooled of the encoder, by these surveys, before any training.
+
+        Of an encoder that learns, what it has not learnt: its first ``n_known`` numbers.
+        """
         super().prepare(x)
-        self.pooling.whiten(self._encode(x), x.mask)
+        n_known = getattr(self.encoder, "n_known", self.encoder.n_outputs)
+        self.pooling.whiten(self._encode(x)[..., :n_known], x.mask)
 
 
 class SetAttention(_SetEmbedding):

@@ -99,10 +99,24 @@ class LightCurveSurveys:
     def __len__(self) -> int:
         return len(self.member)
 
+    @property
+    def mask(self) -> Tensor:
+        """Which are supernovae, shape (B, N): all of them."""
+        return torch.ones_like(self.member, dtype=torch.bool)
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same on a device."""
+        return replace(
+            self,
+            batch=self.batch.to(device),
+            member=self.member.to(device),
+            n_candidates=self.n_candidates.to(device),
+        )
+
     def take(self, index: Tensor) -> Self:
         """The chosen surveys."""
         n = self.member.shape[1]
-        objects = (index[:, None] * n + torch.arange(n)).flatten()
+        objects = (index[:, None] * n + torch.arange(n, device=index.device)).flatten()
         return replace(
             self,
             batch=self.batch[objects],

@@ -139,7 +139,7 @@ def test_light_curves_with_and_without_their_cut(tmp_path, capsys):
     ("arguments", "message"),
     [
         (["methods=[nre]"], "methods=nre: accepted are ignored, efficiency, selected_flow"),
-        (["benchmark=b2", "methods=[efficiency]"], "b2: methods exact and ignored are accepted"),
+        (["benchmark=b2", "methods=[efficiency]"], "b2: methods exact and ignored, and networks"),
         (["benchmark=b2", "methods=[selected_flow]"], "b2: methods exact and ignored"),
         (["benchmark=b2", "ckpt=npe"], "b2: methods exact and ignored"),
         (["benchmark.n=30", "ckpt=npe"], "npe: learnt surveys of 10 to 10 supernovae"),

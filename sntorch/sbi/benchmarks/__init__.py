@@ -1,6 +1,7 @@
 """Selected samples of which the posterior is known, and the comparison of methods on them."""
 
 from sntorch.sbi.benchmarks.comparison import Comparison, MethodScore, compare_methods
+from sntorch.sbi.benchmarks.light_curve_simulator import LightCurveSimulator
 from sntorch.sbi.benchmarks.light_curves import LightCurveBenchmark
 from sntorch.sbi.benchmarks.protocol import Benchmark
 from sntorch.sbi.benchmarks.summaries import FLOWSN_FIDUCIAL, SummaryBenchmark
@@ -10,6 +11,7 @@ __all__ = [
     "Benchmark",
     "Comparison",
     "LightCurveBenchmark",
+    "LightCurveSimulator",
     "MethodScore",
     "SummaryBenchmark",
     "compare_methods",

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from torch import Tensor
 
 from sntorch.errors import ConfigError
 from sntorch.physics.cosmology import Cosmology
-from sntorch.sbi.inference import LikelihoodInference
+from sntorch.sbi.inference import LikelihoodInference, NetworkInference
 from sntorch.sbi.light_curve_exact import LightCurveLikelihood
 from sntorch.sbi.light_curve_survey import (
     PRIOR,
@@ -50,7 +50,7 @@ COSMOLOGY = Cosmology(h0=70.0, om0=FIDUCIAL[0])
 # Of the candidates about half are kept.
 DEPTH, ZEROPOINT = 20.9, 32.0
 CUT = MinDetections(5, 5.0) & DetectionsAroundPeak(1, 2, 5.0)
-ONLY = "benchmark b2: methods exact and ignored are accepted"
+ONLY = "benchmark b2: methods exact and ignored, and networks (ckpt=) are accepted"
 
 
 def bank_simulator(
@@ -151,9 +151,32 @@ class LightCurveBenchmark:
         """Not supported."""
         raise ConfigError(f"{ONLY}; there is no learnt likelihood of a light curve")
 
-    def network(self, path: str, estimator: PosteriorEstimator) -> NoReturn:
-        """Not supported."""
-        raise ConfigError(f"{ONLY}; {path}: no network for sets of light curves is trained")
+    def network(self, path: str, estimator: PosteriorEstimator) -> NetworkInference:
+        """A: a trained ratio or flow of whole surveys of light curves.
+
+        Raises:
+            ConfigError: One of another prior, or that learnt other surveys.
+        """
+        if estimator.prior != self.prior:
+            raise ConfigError(f"{path}: infers {estimator.prior}; of this benchmark {self.prior}")
+        facts, own = estimator.trained_on or {}, self.facts()
+        for key, value in own.items():
+            if facts.get(key) != value:
+                raise ConfigError(
+                    f"{path}: learnt surveys with {key}={facts.get(key)}; this benchmark has "
+                    f"{key}={value}"
+                )
+        return NetworkInference(f"A: {path}", self.scheme, estimator)
+
+    def facts(self) -> dict[str, Any]:
+        """What is observed and kept, in plain types."""
+        return {
+            "cut": str(self.cut),
+            "n": self.n,
+            "n_bank": self.n_bank,
+            "depth": self.depth,
+            "bank_seed": self.bank_seed,
+        }
 
     def _inference(self, name: str, scheme: str) -> LikelihoodInference:
         return LikelihoodInference(
