@@ -35,6 +35,7 @@ from augmentation_targets import (
     plasticc_target,
     simulated_target,
 )
+from sklearn.metrics import roc_auc_score
 from table import Row, markdown
 from trained_arms import NAMES, SECONDS, trained_arm
 
@@ -48,7 +49,7 @@ COMMAND = "python scripts/bench/augmentation.py"
 def measure(
     target: Target, arms: Sequence[Arm], numbers: Iterable[int], repetitions: int, out: Path
 ) -> Results:
-    """Scores of every arm and repetition, by number of rare objects."""
+    """Probabilities and scores of every arm and repetition, by number of rare objects."""
     store = Store(out, target.settings)
     found = {n: [store.load(n, r) for r in range(repetitions)] for n in numbers}
     names = {arm.name for arm in arms}
@@ -61,8 +62,13 @@ def measure(
             for arm in arms:
                 if arm.name not in scores:
                     started = time.process_time()
-                    scores[arm.name] = benchmark.score(arm, trial)
-                    scores[arm.name]["cpu_seconds"] = time.process_time() - started
+                    found_by = benchmark.probabilities(arm, trial)
+                    scores[arm.name] = {
+                        "probability": [float(f"{p:.6g}") for p in found_by],
+                        "test": [len(benchmark.test_common), len(benchmark.test_rare)],
+                        "auc": float(roc_auc_score(benchmark.truth, found_by)),
+                        "cpu_seconds": time.process_time() - started,
+                    }
                     store.save(n, repetition, scores)
     return found
 
@@ -82,7 +88,7 @@ def study(
     target: Target, arms: Sequence[Arm], numbers: Iterable[int], repetitions: int, folder: Path
 ) -> list[dict[str, str]]:
     """Measure, draw the figure, and give the lines of the table."""
-    place = folder / target.name.replace(" ", "_")
+    place = folder / "probabilities" / target.name.replace(" ", "_")
     found, names = measure(target, arms, numbers, repetitions, place), [arm.name for arm in arms]
     draw(found, names, target.rare, place / "augmentation.png")
     return list(lines(found, names, target.name))

@@ -16,15 +16,16 @@ import numpy as np
 from augmentation_results import Store, signed
 from augmentation_targets import (
     FEWEST_DETECTIONS,
-    MERGED_BANDS,
     OSC_PHASES,
     SEED,
     open_supernova_catalog,
 )
 
+from sntorch.data.batch import LightCurveBatch
 from sntorch.generative.baselines.training_set import FEWEST
 from sntorch.generative.evaluate.augmentation import Arm
-from sntorch.generative.evaluate.augmentation_folds import LeaveOut, precision, precision_gain
+from sntorch.generative.evaluate.augmentation_folds import LeaveOut
+from sntorch.generative.evaluate.precision import Precisions
 from sntorch.generative.evaluate.samples import Sample
 
 COLUMNS = ("target", "n", "arm", "AP", "against none", "against jitter")
@@ -35,18 +36,30 @@ def osc_lines(
 ) -> list[dict[str, str]]:
     """The cells of ``COLUMNS`` for each type of ``OSC_RARE`` that has arms, and each of these."""
     batch = open_supernova_catalog()
-    sample = Sample.of(batch)
     found: list[dict[str, str]] = []
     for rare, own in arms.items():
-        is_rare = (batch.label == batch.classes.index(rare)).numpy()
+        is_rare = _is(batch, rare)
         if is_rare.sum() <= FEWEST:
             found.append(_not_run(rare, int(is_rare.sum())))
             continue
+        bands = _bands(batch[np.flatnonzero(is_rare)])
+        chosen = batch if bands == batch.bands else open_supernova_catalog(bands)
+        sample, is_rare = Sample.of(chosen), _is(chosen, rare)
         parts = (sample.take(np.flatnonzero(part)) for part in (is_rare, ~is_rare))
         experiment = LeaveOut(*parts)
-        place = folder / f"osc_{rare}"
-        found += _lines(rare, experiment, _scores(rare, experiment, own, repetitions, place))
+        scores = _scores(rare, experiment, own, repetitions, folder / f"osc_{rare}")
+        found += _lines(rare, experiment, scores)
     return found
+
+
+def _is(batch: LightCurveBatch, rare: str) -> np.ndarray:
+    return (batch.label == batch.classes.index(rare)).numpy()
+
+
+def _bands(rare: LightCurveBatch) -> tuple[str, ...]:
+    """Those that some rare object still has when any one of them is left out."""
+    seen = [((rare.band == k) & rare.mask).any(1).sum() for k in range(len(rare.bands))]
+    return tuple(band for band, n in zip(rare.bands, seen, strict=True) if n > 1)
 
 
 def _scores(
@@ -58,7 +71,7 @@ def _scores(
         "sample": "osc_2010_2014",
         "rare": rare,
         "seed": SEED,
-        "bands": list(MERGED_BANDS),
+        "bands": list(experiment.rare.batch.bands),
         "phases": list(OSC_PHASES),
         "detections": FEWEST_DETECTIONS,
     }
@@ -74,14 +87,14 @@ def _scores(
 
 
 def _lines(rare: str, experiment: LeaveOut, scores: dict[str, np.ndarray]) -> list[dict[str, str]]:
-    truth, number = experiment.truth, f"{len(experiment.rare)} of {len(experiment.truth)}"
-    found = []
-    for arm, own in scores.items():
+    number, found = f"{len(experiment.rare)} of {len(experiment.truth)}", []
+    precisions = Precisions.of(experiment.truth, scores)
+    for arm in scores:
         against = [
-            "" if arm in out else signed(precision_gain(truth, own, scores[other]))
+            "" if arm in out else signed(precisions.gain(arm, other))
             for other, out in (("none", ("none",)), ("jitter", ("none", "jitter")))
         ]
-        cells = (f"osc {rare}", number, arm, str(precision(truth, own)), *against)
+        cells = (f"osc {rare}", number, arm, str(precisions.mean(arm)), *against)
         found.append(dict(zip(COLUMNS, cells, strict=True)))
     return found
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from table import Row
 
 from sntorch.atomic import atomic_write
+from sntorch.generative.evaluate.precision import Precisions
 from sntorch.plotting.augmentation import augmentation_gain
 from sntorch.statistics.estimate import Estimate
-from sntorch.statistics.paired import difference, gap_closed, mean
 
-# Scores by arm, for each number of rare objects and repetition.
-Results = dict[int, list[dict[str, dict[str, float]]]]
+# Probabilities of test objects and scores by arm, for each number of rare objects and repetition.
+Results = dict[int, list[dict[str, dict[str, Any]]]]
+Line = dict[str, str]
+# A number with the ends of its interval.
+Ends = tuple[float, float, float]
 COLUMNS = ("target", "n", "arm", "AP", "against none", "against jitter", "gap closed", "AUC")
 
 
@@ -50,31 +54,33 @@ class Store:
         return self.folder / f"n{n:04d}_r{repetition:03d}.json"
 
 
-def column(found: Results, n: int, arm: str, score: str) -> list[float]:
-    """A score of an arm in every repetition."""
-    return [scores[arm][score] for scores in found[n]]
-
-
-def lines(found: Results, arms: Sequence[str], target: str) -> Iterable[dict[str, str]]:
+def lines(found: Results, arms: Sequence[str], target: str) -> Iterable[Line]:
     """The cells of ``COLUMNS`` for each arm and number of rare objects."""
-    for n in found:
+    for n, each in found.items():
+        precisions = precisions_of(each, arms)
         for arm in arms:
-            own, none, jitter, oracle = (
-                column(found, n, name, "ap") for name in (arm, "none", "jitter", "oracle")
-            )
             cells = [
-                str(mean(own)),
-                "" if arm == "none" else signed(difference(own, none)),
-                "" if arm in ("none", "jitter") else signed(difference(own, jitter)),
-                "" if arm in ("none", "oracle") else gap(own, none, oracle),
-                str(mean(column(found, n, arm, "auc"))),
+                str(precisions.mean(arm)),
+                "" if arm == "none" else signed(precisions.gain(arm, "none")),
+                "" if arm in ("none", "jitter") else signed(precisions.gain(arm, "jitter")),
+                "" if arm in ("none", "oracle") else gap(precisions, arm),
+                f"{np.mean([one[arm]['auc'] for one in each]):.3f}",
             ]
             yield dict(zip(COLUMNS, (target, str(n), arm, *cells), strict=True))
 
 
-def gap(own: list[float], none: list[float], oracle: list[float]) -> str:
+def precisions_of(each: list[dict[str, dict[str, Any]]], arms: Sequence[str]) -> Precisions:
+    """Average precision of the arms, of the repetitions of one number of rare objects."""
+    truth = np.repeat([0, 1], each[0][arms[0]]["test"])
+    named = dict.fromkeys((*arms, "none", "jitter", "oracle"))
+    scores = {arm: np.array([one[arm]["probability"] for one in each]) for arm in named}
+    return Precisions.of(truth, scores)
+
+
+def gap(precisions: Precisions, arm: str) -> str:
     """The share of the gap that an arm closes, where real objects show that there is one."""
-    return str(gap_closed(own, none, oracle)) if difference(oracle, none).low > 0 else "no gap"
+    there_is = precisions.gain("oracle", "none").low > 0
+    return str(precisions.gap_closed(arm)) if there_is else "no gap"
 
 
 def signed(estimate: Estimate) -> str:
@@ -82,14 +88,14 @@ def signed(estimate: Estimate) -> str:
     return f"{estimate.value:+.3f} [{estimate.low:+.3f}, {estimate.high:+.3f}]"
 
 
-def markdown_table(cells: Sequence[dict[str, str]]) -> str:
+def markdown_table(cells: Sequence[Line]) -> str:
     """The lines as a Markdown table."""
     head = list(cells[0])
     body = [head, ["---"] * len(head), *(list(line.values()) for line in cells)]
     return "\n".join(f"| {' | '.join(line)} |" for line in body)
 
 
-def bench_rows(cells: Iterable[dict[str, str]], repetitions: int) -> Iterable[Row]:
+def bench_rows(cells: Iterable[Line], repetitions: int) -> Iterable[Row]:
     """The lines as rows of the common table of all bench scripts."""
     for line in cells:
         what = f"augmentation, {line['target']}, n = {line['n']}, {repetitions} repetitions"
@@ -105,19 +111,18 @@ def bench_rows(cells: Iterable[dict[str, str]], repetitions: int) -> Iterable[Ro
 
 def draw(found: Results, arms: Sequence[str], rare: str, path: Path) -> None:
     """Average precision of all arms against the number of rare objects."""
-
-    def curve(of: Callable[[int], Estimate]) -> dict[int, tuple[float, float, float]]:
-        return {n: (e.value, e.low, e.high) for n in found for e in [of(n)]}
-
-    def ap(n: int, arm: str) -> list[float]:
-        return column(found, n, arm, "ap")
-
-    scores = {arm: curve(lambda n, a=arm: mean(ap(n, a))) for arm in arms}
-    gains = {
-        arm: curve(lambda n, a=arm: difference(ap(n, a), ap(n, "none")))
-        for arm in arms
-        if arm != "none"
-    }
+    scores: dict[str, dict[int, Ends]] = {arm: {} for arm in arms}
+    gains: dict[str, dict[int, Ends]] = {arm: {} for arm in arms if arm != "none"}
+    for n, each in found.items():
+        of = precisions_of(each, arms)
+        for arm in arms:
+            scores[arm][n] = _ends(of.mean(arm))
+            if arm != "none":
+                gains[arm][n] = _ends(of.gain(arm, "none"))
     with atomic_write(path) as draft:
         figure = augmentation_gain(scores, gains, f"AP at 3 % {rare}", "none")
         figure.savefig(draft, dpi=150)
+
+
+def _ends(estimate: Estimate) -> Ends:
+    return estimate.value, estimate.low, estimate.high

@@ -117,7 +117,7 @@ def plasticc(deep: bool = True) -> LightCurveBatch:
     return batch[torch.from_numpy(order)].trim()
 
 
-def open_supernova_catalog() -> LightCurveBatch:
+def open_supernova_catalog(bands: tuple[str, ...] = tuple(MERGED_BANDS)) -> LightCurveBatch:
     """Real SNe of the Open Supernova Catalog, 2010-2014, made comparable.
 
     Bad observations, limits and filters other than those of ``MERGED_BANDS`` are left out, as are
@@ -125,9 +125,12 @@ def open_supernova_catalog() -> LightCurveBatch:
     one distance by the redshift, times to the rest frame. Differences of the merged filters (no
     colour term, some 0.1 mag) and of the rest-frame wavelengths remain; redshifts of the nearest
     carry their peculiar velocities.
+
+    Args:
+        bands: Of ``MERGED_BANDS``; objects with five detections in them are kept.
     """
     merged = osc_light_curves().map(with_rare_type)
-    batch = Deredden()(merged.to_batch(bands=tuple(MERGED_BANDS)))
+    batch = Deredden()(merged.to_batch(bands=bands))
     batch = PhaseRange(*OSC_PHASES, rest_frame=True)(batch)
     return well_observed(at_rest(batch)).trim()
 

@@ -267,18 +267,20 @@ def study_rows(study: Study, seeds: Sequence[int], folder: Path) -> Iterable[Row
     """One row a target: the median of the seeds counts."""
     every = [measure(study, seed, folder) for seed in seeds]
     for target in targets(study):
-        yield _row(study, target, every)
+        yield score_row(study.label, target, every)
     for place in every[0].get("elsewhere", {}):
         for target in targets(study):
             named = Target(f"{target.what}, at {place}", target.read)
-            yield _row(study, named, [scores["elsewhere"][place] for scores in every])
+            elsewhere_scores = [scores["elsewhere"][place] for scores in every]
+            yield score_row(study.label, named, elsewhere_scores)
     for key in ("iterations_a_second", "light_curves_a_second"):
         values = [scores[key] for scores in every]
         what = f"{study.label}: {key.replace('_', ' ')} (CPU)"
         yield Row("generative", what, "reported", f"{np.median(values):.0f}")
 
 
-def _row(study: Study, target: Target, every: Sequence[Scores]) -> Row:
+def score_row(label: str, target: Target, every: Sequence[Scores]) -> Row:
+    """The median of several seeds, all of them, and the two floors."""
     values = {
         who: [target.read(scores, who) for scores in every]
         for who in ("generated", "fresh", "train")
@@ -287,7 +289,7 @@ def _row(study: Study, target: Target, every: Sequence[Scores]) -> Row:
     each = ", ".join(f"{value:.3f}" for value in values["generated"])
     return Row(
         "generative",
-        f"{study.label}: {target.what}, median of {len(every)} seed(s) (all)",
+        f"{label}: {target.what}, median of {len(every)} seed(s) (all)",
         target.asked,
         f"{middle['generated']:.3f} ({each})",
         f"fresh real {middle['fresh']:.3f}; training set {middle['train']:.3f}",

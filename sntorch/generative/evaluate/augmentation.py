@@ -29,7 +29,6 @@ from sntorch.generative.evaluate.samples import Sample
 from sntorch.generative.evaluate.two_sample import without_cadence
 from sntorch.generative.noise import mix
 
-SHARE = 0.03
 # Of the features, at each split.
 FEATURE_SHARE = 0.5
 BINS = 63
@@ -175,20 +174,16 @@ class Benchmark:
         parts = self.rare.take(rare), self.common, self.rare.take(fresh)
         return Trial(*parts, repetition, own)
 
-    def score(self, arm: Arm, trial: Trial) -> dict[str, float]:
-        """Train with what the arm adds, and score.
+    @property
+    def truth(self) -> NDArray[np.int64]:
+        """1 for the rare objects to score on, which come last, 0 for the common ones, (N,)."""
+        return np.repeat([0, 1], [len(self.test_common), len(self.test_rare)])
 
-        Returns:
-            ``ap``, average precision at a rare share of 3 %, and ``auc``.
+    def probabilities(self, arm: Arm, trial: Trial) -> Array:
+        """Probability of the rare class of each object of ``truth``, learnt with what an arm adds,
+        shape (N,).
         """
-        from sklearn.metrics import roc_auc_score
-
-        truth = np.repeat([0, 1], [len(self.test_common), len(self.test_rare)])
-        found = learned(arm, trial)([self.test_common, self.test_rare])
-        return {
-            "ap": average_precision(truth, found),
-            "auc": float(roc_auc_score(truth, found)),
-        }
+        return learned(arm, trial)([self.test_common, self.test_rare])
 
 
 def learned(arm: Arm, trial: Trial) -> Callable[[Sequence[Sample]], Array]:
@@ -211,28 +206,6 @@ def learned(arm: Arm, trial: Trial) -> Callable[[Sequence[Sample]], Array]:
     )
     trees.fit(train[:, known], label)
     return lambda samples: trees.predict_proba(_matrix(samples, names)[:, known])[:, 1]
-
-
-def average_precision(
-    truth: NDArray[np.int64],
-    score: Array,
-    share: float = SHARE,
-    times: NDArray[np.int64] | None = None,
-) -> float:
-    """Average precision in a population where the rare class has a given share.
-
-    Args:
-        truth: 1 for the rare class, 0 for the common one, shape (N,).
-        score: Larger for objects that are more likely rare, shape (N,).
-        share: Share of rare objects in the population.
-        times: How often each object counts, shape (N,); default: once.
-    """
-    from sklearn.metrics import average_precision_score
-
-    times = np.ones_like(truth) if times is None else times
-    n_rare = times[truth == 1].sum()
-    weight = times * np.where(truth == 1, share / n_rare, (1 - share) / (times.sum() - n_rare))
-    return float(average_precision_score(truth, score, sample_weight=weight))
 
 
 def _matrix(samples: Sequence[Sample], names: Sequence[str]) -> Array:

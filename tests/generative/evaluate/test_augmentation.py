@@ -7,19 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import average_precision_score
 from two_classes import labelled
 
 from sntorch.data.batch import concatenate
 from sntorch.errors import DataError
 from sntorch.generative.baselines import Jitter
-from sntorch.generative.evaluate.augmentation import (
-    Benchmark,
-    Generated,
-    Nothing,
-    Oracle,
-    average_precision,
-)
+from sntorch.generative.evaluate.augmentation import Benchmark, Generated, Nothing, Oracle
+from sntorch.generative.evaluate.precision import average_precision
 
 JITTER = Generated("jitter", lambda trial: Jitter().fit(trial.rare.batch))
 
@@ -29,31 +23,6 @@ def benchmark():
     batch = concatenate([labelled(160, 1, 1, 1.15), labelled(160, 0, 2, 1.0)])
     order = torch.from_numpy(np.random.default_rng(0).permutation(len(batch)))
     return Benchmark.of(batch[order], "Ia", n_common=80)
-
-
-def test_an_object_counted_twice_is_as_two():
-    rng = np.random.default_rng(1)
-    truth, times = np.repeat([1, 0], [10, 30]), rng.integers(0, 3, 40)
-    score = np.round(rng.normal(truth, 1.0), 1)
-    again = average_precision(np.repeat(truth, times), np.repeat(score, times))
-    assert average_precision(truth, score, times=times) == pytest.approx(again, rel=1e-12)
-
-
-@pytest.mark.parametrize("times", [1, 7])
-def test_a_share_of_rare_objects_is_as_if_there_were_as_many_common_ones(times):
-    rng = np.random.default_rng(0)
-    truth = np.repeat([1, 0], [20, 60])
-    score = np.round(rng.normal(truth, 1.0), 1)
-    repeat = np.where(truth == 1, 1, times)
-    want = average_precision_score(np.repeat(truth, repeat), np.repeat(score, repeat))
-    share = 20 / (20 + 60 * times)
-    assert average_precision(truth, score, share) == pytest.approx(want, rel=1e-12)
-
-
-def test_scores_of_no_and_of_perfect_knowledge():
-    truth = np.repeat([1, 0], [50, 150])
-    assert average_precision(truth, truth.astype(float)) == pytest.approx(1)
-    assert average_precision(truth, np.zeros(200)) == pytest.approx(0.03)
 
 
 def test_no_object_is_used_twice(benchmark):
@@ -76,7 +45,12 @@ def test_trials_are_the_same_again_and_differ(benchmark):
 def test_real_objects_help(benchmark):
     trials = [benchmark.trial(6, r) for r in range(3)]
     none, oracle = (
-        np.mean([benchmark.score(arm, trial)["ap"] for trial in trials])
+        np.mean(
+            [
+                average_precision(benchmark.truth, benchmark.probabilities(arm, trial))
+                for trial in trials
+            ]
+        )
         for arm in (Nothing(), Oracle())
     )
     assert oracle > none + 0.1
@@ -84,9 +58,10 @@ def test_real_objects_help(benchmark):
 
 def test_a_generator_is_an_arm_and_a_seed_gives_the_same_scores(benchmark):
     trial = benchmark.trial(6, 0)
-    first, again = benchmark.score(JITTER, trial), benchmark.score(JITTER, trial)
-    assert first == again
-    assert first != benchmark.score(JITTER, replace(trial, seed=trial.seed + 1))
+    first, again = (benchmark.probabilities(JITTER, trial) for _ in range(2))
+    assert np.array_equal(first, again)
+    other = benchmark.probabilities(JITTER, replace(trial, seed=trial.seed + 1))
+    assert not np.array_equal(first, other)
     extra = JITTER.extra(trial)
     assert extra is not None
     assert len(extra) == trial.n_new

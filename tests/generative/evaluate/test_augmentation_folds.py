@@ -9,11 +9,7 @@ from two_classes import labelled
 from sntorch.errors import DataError
 from sntorch.generative.baselines import Jitter
 from sntorch.generative.evaluate.augmentation import Generated, Nothing
-from sntorch.generative.evaluate.augmentation_folds import (
-    LeaveOut,
-    precision,
-    precision_gain,
-)
+from sntorch.generative.evaluate.augmentation_folds import LeaveOut
 from sntorch.generative.evaluate.samples import Sample
 
 JITTER = Generated("jitter", lambda trial: Jitter().fit(trial.rare.batch))
@@ -50,26 +46,6 @@ def test_classes_that_differ_are_told_apart(experiment, arm):
     assert scores.shape == experiment.truth.shape
     assert np.isfinite(scores).all()
     assert scores[experiment.truth == 1].mean() > scores[experiment.truth == 0].mean() + 0.2
-
-
-def test_intervals_are_over_objects():
-    rng = np.random.default_rng(0)
-    width = {}
-    for n in (8, 80):
-        truth = np.repeat([0, 1], [5 * n, n])
-        scores = np.stack([rng.normal(1.5 * truth) for _ in range(2)])
-        found = precision(truth, scores, n=200)
-        assert found.low < found.value < found.high
-        width[n] = found.high - found.low
-    assert width[8] > 2 * width[80]
-
-
-def test_equal_arms_have_no_difference_and_a_better_one_has():
-    truth = np.repeat([0, 1], [60, 20])
-    scores = np.random.default_rng(0).normal(truth)[None]
-    same = precision_gain(truth, scores, scores, n=50)
-    assert (same.value, same.low, same.high) == (0, 0, 0)
-    assert precision_gain(truth, scores + 3 * truth, scores, n=50).low > 0
 
 
 def test_one_rare_object_cannot_be_left_out():

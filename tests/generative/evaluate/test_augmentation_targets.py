@@ -58,16 +58,27 @@ def test_scores_of_other_settings_are_not_used(tmp_path):
         Store(tmp_path, {"seed": 2}).load(30, 0)
 
 
+def told_apart(shift):
+    """Two repetitions of 200 objects, of which the rare ones score higher by a shift."""
+    truth = np.repeat([0, 1], [160, 40])
+    ranks = np.random.default_rng(0).normal(size=200) + shift * truth
+    return [{"probability": ranks.tolist(), "test": [160, 40], "auc": 0.9}] * 2
+
+
+def results(**shifts):
+    arms = {arm: told_apart(shift) for arm, shift in shifts.items()}
+    return {30: [{arm: own[k] for arm, own in arms.items()} for k in range(2)]}
+
+
 def test_lines_of_the_table():
-    scores = {"none": 0.5, "jitter": 0.7, "oracle": 0.9}
-    found = {30: [{arm: {"ap": ap, "auc": 0.9} for arm, ap in scores.items()}] * 2}
-    none, jitter, _ = lines(found, list(scores), "toy")
+    found = results(none=0.5, jitter=1.0, oracle=3.0)
+    none, jitter, _ = lines(found, ["none", "jitter", "oracle"], "toy")
     assert none["against none"] == none["gap closed"] == ""
-    assert jitter["against none"].startswith("+0.200")
-    assert jitter["gap closed"].startswith("0.500")
+    assert jitter["against none"].startswith("+0.")
+    assert jitter["AUC"] == "0.900"
+    assert 0 < float(jitter["gap closed"].split()[0]) < 1
 
 
 def test_where_real_objects_gain_nothing_there_is_no_gap_to_close():
-    scores = {"none": 0.5, "jitter": 0.7, "oracle": 0.5}
-    found = {30: [{arm: {"ap": ap, "auc": 0.9} for arm, ap in scores.items()}] * 2}
+    found = results(none=0.5, jitter=1.0, oracle=0.5)
     assert next(line for line in lines(found, ["jitter"], "toy"))["gap closed"] == "no gap"
