@@ -69,12 +69,14 @@ class Simulator:
         for source_, one in zip(self.sources, mixture.populations, strict=True):
             _check_coverage(source_, one, survey, uncovered)
 
-    def simulate(self, n: int, seed: int) -> SimulatedSample:
+    def simulate(self, n: int, seed: int, first: int = 0) -> SimulatedSample:
         """The first ``n`` objects that pass the selection.
 
         Args:
             n: Number of objects, at least 1.
             seed: Any integer; the same seed gives the same objects.
+            first: Number of the first candidate. Samples of one seed from numbers far apart are
+                of one survey, with the same weather, and share no object.
 
         Raises:
             ConfigError: The selection keeps next to nothing.
@@ -83,7 +85,7 @@ class Simulator:
             raise ConfigError(f"n is the number of objects, at least 1; found {n}")
         kept: list[SimulatedSample] = []
         counts = torch.zeros(len(self.selection) + 1, dtype=torch.int64)
-        start = missing = 0
+        start, missing = first, 0
         while (missing := n - int(counts[-1] if self.selection else counts[0])) > 0:
             part, alive = self._selected(seed, start)
             # Candidates after the last wanted object were never looked at.
@@ -95,7 +97,7 @@ class Simulator:
             if bool(alive[:, -1].any()):
                 kept.append(part[alive[:, -1].nonzero()[:, 0]])
             start += self.chunk
-            self._give_up(start, n, counts)
+            self._give_up(start - first, n, counts)
         return join(kept, self._cut_flow(counts))
 
     def candidates(self, seed: int, start: int, stop: int) -> SimulatedSample:
@@ -209,7 +211,7 @@ class Simulator:
 
 
 def simulated_batch(
-    simulator: Simulator, n: int, seed: int, noiseless: bool = False
+    simulator: Simulator, n: int, seed: int, noiseless: bool = False, first: int = 0
 ) -> LightCurveBatch:
     """The light curves alone of ``n`` simulated objects: what a data module asks for.
 
@@ -218,8 +220,9 @@ def simulated_batch(
         n: Number of objects.
         seed: Any integer.
         noiseless: Whether fluxes are without their noise; selection has seen it.
+        first: Number of the first candidate; see ``Simulator.simulate``.
     """
-    sample = simulator.simulate(n, seed)
+    sample = simulator.simulate(n, seed, first)
     return sample.expected if noiseless else sample.batch
 
 

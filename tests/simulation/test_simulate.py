@@ -6,6 +6,7 @@ import pytest
 import torch
 from simulation_toy import Parabola, toy_population, toy_survey
 
+from sntorch.cli.config import compose_config
 from sntorch.errors import ConfigError
 from sntorch.simulation import (
     BayeSNSource,
@@ -17,6 +18,7 @@ from sntorch.simulation import (
     Simulator,
     Source,
     Uniform,
+    simulated_batch,
 )
 
 FIELDS = ("time", "flux", "flux_err", "band", "mask", "redshift", "mwebv", "t_ref", "label")
@@ -46,6 +48,25 @@ def same(left, right, exact=True):
 def test_objects_do_not_depend_on_how_many_are_asked_for(selection):
     simulator = toy(selection=selection, chunk=64)
     same(simulator.simulate(100, 3), simulator.simulate(250, 3))
+
+
+@pytest.mark.parametrize("selection", [None, MinDetections(25, 5.0)])
+def test_samples_from_numbers_far_apart_share_no_object(selection):
+    simulator = toy(selection=selection, chunk=64)
+    first, other = simulator.simulate(40, 3), simulator.simulate(40, 3, first=10_000_000)
+    assert not {*first.batch.object_id} & {*other.batch.object_id}
+    assert float(other.truth["candidate"].min()) >= 10_000_000
+    batch = simulated_batch(simulator, 40, 3, first=10_000_000)
+    assert batch.object_id == other.batch.object_id
+
+
+def test_the_samples_of_the_default_data_are_of_one_survey():
+    """Its weather is drawn once a seed: another seed would be another survey."""
+    data = compose_config("train", ["experiment=gan_ia", "data.light_curves.seed=7"]).data
+    places = [data.light_curves, data.validation, data.test]
+    assert [place.seed for place in places] == [7, 7, 7]
+    starts = [place.get("first", 0) for place in places]
+    assert len(set(starts)) == 3
 
 
 @pytest.mark.parametrize("selection", [None, MinDetections(25, 5.0)])
