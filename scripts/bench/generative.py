@@ -56,6 +56,7 @@ class Study:
         simulation: Preset in conf/simulation.
         overrides: Of the model's config.
         simulation_seed: Of the survey and all of its objects.
+        thorough: Whether sequence classifiers and mean discrepancies are scored, too.
     """
 
     model: str
@@ -65,6 +66,7 @@ class Study:
     simulation: str
     overrides: tuple[str, ...]
     simulation_seed: int = SIMULATION_SEED
+    thorough: bool = False
 
     @property
     def label(self) -> str:
@@ -159,11 +161,18 @@ def _key(distance: str, who: str) -> str:
 
 C2ST_ALL, C2ST_PHOTOMETRY = within("c2st", "all", "auc"), within("c2st", "no_cadence", "auc")
 RATIO, COPIES = within("memorisation", "ratio"), within("memorisation", "copies")
+# Of light curves themselves, after a grey shift and a time shift have been removed.
+RAW_RATIO, RAW_COPIES = (within("raw_memorisation", key) for key in ("ratio", "copies"))
 COVERAGE, RECALL = within("prdc", "coverage"), within("prdc", "recall")
 
 ALWAYS = (
     Target("nearest-neighbour ratio", RATIO, 0.90, 0.90, large=True),
     Target("copies", COPIES, 0.02, 0.02),
+    Target("nearest light curve ratio, shifts removed", RAW_RATIO, 0.90, 0.90, large=True),
+    Target("copies of light curves, shifts removed", RAW_COPIES, 0.02, 0.02),
+    Target("C_T of light curves", within("raw_memorisation", "c_t")),
+    Target("number of observations, chi2 / dof", within("lengths", "mean", "chi2")),
+    Target("population, ln width ratio", within("fan", "mean", "width")),
     Target("unsorted, error <= 0, not finite", impossible, 0.0, 0.0),
 )
 GAN = (
@@ -186,13 +195,27 @@ FLOW = (
     Target("recall", RECALL),
 )
 FEW = (
+    Target("KS peak magnitude, worst band", peak_worst),
     Target("mean KS", ks("mean")),
     Target("mean KS against the training set's own", gain, 1.0, 0.8),
     Target("nearest-neighbour ratio", RATIO, 0.85, 0.95, large=True),
     Target("copies", COPIES, 0.05, 0.02),
+    Target("nearest light curve ratio, shifts removed", RAW_RATIO, 0.85, 0.95, large=True),
+    Target("copies of light curves, shifts removed", RAW_COPIES, 0.05, 0.02),
+    Target("C_T of light curves", within("raw_memorisation", "c_t")),
     Target("coverage", COVERAGE, 0.35, 0.55, large=True),
     Target("C2ST AUC without cadence", C2ST_PHOTOMETRY),
+    Target("number of observations, chi2 / dof", within("lengths", "mean", "chi2")),
+    Target("population, ln width ratio", within("fan", "mean", "width")),
     Target("unsorted, error <= 0, not finite", impossible, 0.0, 0.0),
+)
+# Of --thorough.
+THOROUGH = (
+    Target("C2ST AUC of sequences", within("c2st", "sequence", "auc")),
+    Target("MMD2, features", within("mmd", "features", "mmd2")),
+    Target("MMD2, features: p", within("mmd", "features", "p_value")),
+    Target("MMD2, signatures", within("mmd", "signature", "mmd2")),
+    Target("MMD2, signatures: p", within("mmd", "signature", "p_value")),
 )
 
 
@@ -200,10 +223,10 @@ def targets(study: Study) -> tuple[Target, ...]:
     """What the issue asks of a model and a number of training objects."""
     if study.n < N_TRAIN:
         return FEW
-    own = FLOW if study.model == "flow" else GAN
+    own = (FLOW if study.model == "flow" else GAN) + ALWAYS
     if study.model == "talk":
-        return tuple(Target(t.what, t.read) for t in (*own, *ALWAYS))
-    return own + ALWAYS
+        return tuple(Target(t.what, t.read) for t in own)
+    return own
 
 
 @cache
@@ -240,7 +263,7 @@ def measure(study: Study, seed: int, folder: Path) -> Scores:
     started = time.process_time()
     drawn = model.sample(N_FRESH, seed=seed, condition=condition)
     rate = N_FRESH / (time.process_time() - started)
-    scores = evaluate_generator(drawn, known.held_out, batch, known.fresh, thorough=False)
+    scores = evaluate_generator(drawn, known.held_out, batch, known.fresh, thorough=study.thorough)
     scores |= {"iterations_a_second": speed, "light_curves_a_second": rate}
     for name, other in elsewhere(model, known).items():
         options = {**other, "condition": condition | other.get("condition", {})}
@@ -266,7 +289,7 @@ def elsewhere(model: Any, known: Samples) -> dict[str, dict[str, Any]]:
 def study_rows(study: Study, seeds: Sequence[int], folder: Path) -> Iterable[Row]:
     """One row a target: the median of the seeds counts."""
     every = [measure(study, seed, folder) for seed in seeds]
-    for target in targets(study):
+    for target in targets(study) + THOROUGH * study.thorough:
         yield score_row(study.label, target, every)
     for place in every[0].get("elsewhere", {}):
         for target in targets(study):
@@ -331,6 +354,9 @@ def main() -> None:
     parser.add_argument("--pretrain", type=float, default=0, help="seconds on the common class")
     parser.add_argument("--simulation", default=ALONE, choices=(ALONE, MIXED))
     parser.add_argument("--simulation-seed", type=int, default=SIMULATION_SEED)
+    parser.add_argument(
+        "--thorough", action="store_true", help="sequence classifiers and mean discrepancies, too"
+    )
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="of the model")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--folder", type=Path, default=Path("outputs/generative"))
@@ -347,6 +373,7 @@ def main() -> None:
             options.simulation,
             tuple(options.set),
             options.simulation_seed,
+            options.thorough,
         )
         measured = list(study_rows(study, options.seeds, prepared(study, options.folder)))
     print(markdown(measured))
@@ -366,10 +393,12 @@ def prepared(study: Study, folder: Path) -> Path:
         parts.append(f"after{study.pretrain:.0f}s")
     if study.simulation_seed != SIMULATION_SEED:
         parts.append(f"survey{study.simulation_seed}")
+    if study.thorough:
+        parts.append("thorough")
     own = folder / "_".join(parts)
     own.mkdir(parents=True, exist_ok=True)
     settings = own / "study.json"
-    wanted = json.loads(json.dumps(asdict(study)))
+    wanted = {k: v for k, v in json.loads(json.dumps(asdict(study))).items() if k != "thorough"}
     if settings.exists() and json.loads(settings.read_text()) != wanted:
         raise SystemExit(f"{own}: holds another study; name another --folder")
     settings.write_text(json.dumps(wanted, indent=2) + "\n")
