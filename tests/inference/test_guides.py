@@ -25,6 +25,7 @@ def model():
         pyro.sample("y", dist.Normal(torch.stack([x, -x], -1), 1.0).to_event(1))
 
 
+@pytest.mark.slow
 def test_svi_finds_the_exact_posterior():
     pyro.clear_param_store()
     pyro.set_rng_seed(1)

@@ -60,12 +60,14 @@ def test_correlated_normals():
     assert bool((found.divergences == 0).all())
 
 
+@pytest.mark.slow
 def test_skewed_density():
     shape = torch.tensor([[1.0, 2.0], [5.0, 1.5]], dtype=torch.float64)
     found = sampled(log_gamma(repeated(shape, 50)))
     assert_moments(found.z, torch.digamma(shape), torch.polygamma(1, shape))
 
 
+@pytest.mark.slow
 def test_zero_truncated_density_from_rough_coordinates():
     ratio = torch.tensor([-3.0, 0.0, 2.0], dtype=torch.float64)
     mean = torch.stack([ratio, torch.ones(3).double()], 1)
@@ -99,6 +101,7 @@ def test_divergences_are_counted():
     assert_mean(ended, torch.tensor([stats.truncnorm(-float("inf"), 0.5).mean()]))
 
 
+@pytest.mark.slow
 def test_a_hard_neighbour_changes_nothing_for_an_easy_one():
     widths = torch.tensor([[1.0, 1.0], [1.0, 0.15]], dtype=torch.float64)
     zero = torch.zeros(2, 2).double()
@@ -115,6 +118,7 @@ def test_a_hard_neighbour_changes_nothing_for_an_easy_one():
     assert stats.ks_2samp(*thin).pvalue > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target_accept", [0.7, 0.9])
 def test_step_sizes_reach_the_acceptance_asked_for(target_accept):
     shape = torch.linspace(0.7, 5, 20, dtype=torch.float64).view(2, 10)
