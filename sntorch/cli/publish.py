@@ -15,7 +15,16 @@ if TYPE_CHECKING:
 METRICS = "metrics.json"
 # What the cards read.
 SECTIONS = {
-    "generator": ("n", "peak", "summary", "features", "memorisation", "impossible", "passed"),
+    "generator": (
+        "n",
+        "peak",
+        "summary",
+        "features",
+        "memorisation",
+        "raw_memorisation",
+        "impossible",
+        "passed",
+    ),
     "classifier": ("n", "positive", "redshift", "scores", "per_class"),
 }
 

@@ -8,6 +8,7 @@ Letters in shapes: ``B`` objects, ``L`` steps, ``F`` bands.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,6 +98,17 @@ def summary_features(batch: LightCurveBatch | LightCurveRows) -> dict[str, Array
         )
         features[f"synchronicity_{a}_{b}"] = _synchronicity(one, other)
     return features
+
+
+def quantity(name: str, bands: Sequence[str]) -> str:
+    """The quantity of a feature's name, without its band or bands.
+
+    Args:
+        name: As ``summary_features`` names features.
+        bands: The bands of the light curves.
+    """
+    tails = [f"_{a}_{b}" for a in bands for b in bands] + [f"_{b}" for b in bands]
+    return next((name.removesuffix(tail) for tail in tails if name.endswith(tail)), name)
 
 
 def peak_magnitudes(batch: LightCurveBatch | LightCurveRows) -> dict[str, Array]:

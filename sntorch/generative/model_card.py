@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sntorch.generative.conditions import TYPE, Conditions
-from sntorch.generative.evaluate.score_table import HEADINGS, number, rows, verdict
+from sntorch.generative.evaluate.score_table import GATES, HEADINGS, checks, number, rows, verdict
 from sntorch.generative.training_facts import FEW_OBJECTS
 
 N_WORST = 5
@@ -97,10 +97,12 @@ def _data(config: Mapping[str, Any]) -> str:
 def _scores(scores: Mapping[str, Any]) -> str:
     table = [HEADINGS, ("---",) * len(HEADINGS), *(row.cells() for row in rows(dict(scores)))]
     counts = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in scores["n"].items())
-    gate = scores["memorisation"]["generated"]
+    gate, raw = (scores[name]["generated"] for name in GATES)
     memorised = (
-        f"Memorisation gate: {'passed' if gate['passed'] else 'NOT passed'} (nearest-neighbour "
-        f"ratio {number(gate['ratio'])}, share of copies {number(gate['copies'])})."
+        f"Memorisation gate: {'NOT passed' if _memorised(scores) else 'passed'} "
+        f"(nearest-neighbour ratio {number(gate['ratio'])}, share of copies "
+        f"{number(gate['copies'])}; of light curves {number(raw['ratio'])}, "
+        f"{number(raw['copies'])})."
     )
     lines = ["| " + " | ".join(cells) + " |" for cells in table]
     return "\n".join([f"{counts} objects. {verdict(dict(scores))}.", "", memorised, "", *lines])
@@ -116,11 +118,21 @@ def _failures(config: Mapping[str, Any], scores: Mapping[str, Any] | None) -> It
     if scores is None:
         yield "Not scored: nothing is known about how near its objects come to real ones."
         return
-    if not scores["memorisation"]["generated"]["passed"]:
-        yield "Did not pass the memorisation gate: its objects lie too near to training objects."
+    memorised = _memorised(scores)
+    if memorised:
+        yield (
+            f"Did not pass the memorisation gate ({', '.join(memorised)}): its objects lie too "
+            "near to training objects, or could not be compared with them."
+        )
     worst = _worst(scores["features"])
     if worst:
         yield f"Farthest from held-out objects (KS; of fresh real ones): {worst}."
+
+
+def _memorised(scores: Mapping[str, Any]) -> list[str]:
+    """What the gates against copies found; empty for a generator that passed them."""
+    found = checks(scores)
+    return [name for name in GATES.values() if not found[name]]
 
 
 def _worst(features: Mapping[str, Mapping[str, Any]]) -> str:

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from sntorch.cli.evaluation_report import page, summary, write_report
-from sntorch.generative.evaluate.score_table import rows
+from sntorch.generative.evaluate.score_table import rows, verdict
 
 VOID = {"meta", "img"}
 
@@ -22,6 +22,11 @@ def three(value, interval=None):
     return scores
 
 
+def copies(ratio, share, passed):
+    one = {"ratio": ratio, "copies": share, "expected_copies": 0.037, "passed": passed}
+    return dict.fromkeys(("generated", "fresh", "train"), one)
+
+
 METRICS = {
     "n": {"generated": 20, "held_out": 30, "train": 10},
     "peak": {
@@ -31,7 +36,8 @@ METRICS = {
         "ks_peak_worst": 0.05,
         **{f"{k}{t}": 0.25 for k in ("w1_peak", "ks_mean") for t in ("", "_fresh", "_train")},
     },
-    "memorisation": {sample: {"passed": False} for sample in ("generated", "fresh", "train")},
+    "memorisation": copies(0.7, 0.05, False),
+    "raw_memorisation": copies(0.98, 0.01, True),
     "c2st": three(0.61, [0.5, 0.7]),
     "errors": {sample: {"mean": 0.00012} for sample in ("generated", "fresh", "train")},
     "impossible": {"unsorted": 0.0, "not_finite": None},
@@ -83,9 +89,29 @@ def test_summary_is_an_aligned_table_and_a_verdict():
     assert last.startswith("not passed")
 
 
+def test_the_verdict_names_the_gate_that_failed():
+    assert verdict(METRICS).startswith("not passed: copies of training objects; looked at")
+    good = METRICS | {"memorisation": copies(0.95, 0.01, True)}
+    assert verdict(good).startswith("passed: peak magnitudes, copies of training objects, ")
+    bad = good | {"raw_memorisation": copies(0.4, 0.3, False)}
+    assert verdict(bad).startswith("not passed: copies of light curves; looked at")
+    # Without a ratio nothing is known, unless there are copies all the same.
+    for unknown in (copies(None, None, None), copies(None, 0.0, False)):
+        text = verdict(good | {"raw_memorisation": unknown})
+        assert text.startswith("not passed: copies of light curves (not known); ")
+    assert "(not known)" not in verdict(good | {"raw_memorisation": copies(None, 0.3, False)})
+
+
+def test_copies_stand_beside_what_chance_gives():
+    found = {row.name for row in rows(METRICS)}
+    assert "copies (0.037 by chance)" in found
+    assert "copies of light curves (0.037 by chance)" in found
+
+
 def test_page_is_valid_and_self_contained():
     checker = read(page(METRICS, {"a": b"picture", "b": b"other"}, "run <1> & more"))
     assert "run <1> & more" in checker.text
+    assert "hold the balls around objects fixed" in checker.text
     assert "classifier AUC, features" in checker.cells
     assert "0.610" in checker.cells
     heads = [source.partition(",")[0] for source in checker.sources]

@@ -196,7 +196,7 @@ def learned(arm: Arm, trial: Trial) -> Callable[[Sequence[Sample]], Array]:
 
     extra = arm.extra(trial)
     parts = [trial.common, trial.rare, *([extra] if extra is not None else [])]
-    names = without_cadence(trial.common.features)
+    names = without_cadence(trial.common.features, trial.common.batch.bands)
     train = _matrix(parts, names)
     label = np.repeat([0, 1], [len(trial.common), len(train) - len(trial.common)])
     # A feature that no object has carries nothing, and the binning warns of it.

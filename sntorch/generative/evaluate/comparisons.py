@@ -35,14 +35,16 @@ def compare(contest: Contest, seed: int, n_resamples: int, thorough: bool) -> di
 
     Returns:
         ``prdc``, ``c2st``, ``fan``, ``lengths``, ``errors``, ``raw_memorisation`` and, if
-        thorough, ``mmd``; each with ``generated``, ``fresh`` and ``train``.
+        thorough, ``mmd``; each with ``generated``, ``fresh`` and ``train``. For ``prdc`` a small
+        training set is smaller than the other samples, for ``c2st`` and ``mmd`` it is repeated.
     """
     pairs, equal = contest.pairs(), contest.resized(seed, MOST)
+    once = contest.resized(seed, MOST, repeat=False)
     train = contest.train.sample
     whiten = Whitening(train.features)
     scores = {
         "prdc": _each(
-            equal,
+            once,
             lambda p: prdc_scores(
                 whiten(p.sample.features), whiten(p.real.features), seed, n_resamples
             ),

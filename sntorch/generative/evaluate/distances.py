@@ -36,11 +36,20 @@ def wasserstein_distance(x: Array, y: Array) -> float:
 def bootstrap_intervals(
     x: Array, y: Array, seed: int, n_resamples: int = 200, level: float = 0.95
 ) -> dict[str, tuple[float, float]]:
-    """Percentile intervals of both distances when the objects of both samples are drawn again.
+    """Basic intervals of both distances when the objects of both samples are drawn again.
 
-    A distance is never negative, so resampling moves it upwards; the interval says how it
-    scatters. Every object is drawn a Poisson number of times (mean one), which equals the usual
-    bootstrap for large samples (Hanley & MacGibbon 2006) and needs no sorting.
+    A distance is never negative, so the finite sample moves it upwards, and resampling moves it
+    upwards once more. The basic (reverse percentile) interval, from 2 d - q_high to 2 d - q_low
+    with the quantiles q of the resampled distances, takes that shift back; its ends are kept
+    within what a distance can be. For small true distances even d itself may lie above it.
+
+    It is still too short. Measured for normal numbers, 2,000 against 3,000 objects, 150 trials,
+    nominal 95 %: a true KS of 0.05 is covered in 89 % (by percentiles in 75 %), one of 0 in 75 %
+    (in none), the W1 of the first in 87 % (95 %), of the second in 87 % (in none); 300 against
+    300: KS of 0.05 in 89 % (6 %), of 0 in 75 % (none), W1 in 81 % (89 %) and 88 % (none).
+
+    Every object is drawn a Poisson number of times (mean one), which equals the usual bootstrap
+    for large samples (Hanley & MacGibbon 2006) and needs no sorting.
 
     Returns:
         ``ks`` and ``w1``, each with its lower and upper end; NaN for empty samples.
@@ -59,8 +68,10 @@ def bootstrap_intervals(
         apart = np.abs(steps[order].cumsum()[:-1])
         # Between equal values the distribution functions have not both stepped yet.
         ks[i], w1[i] = (apart[gaps > 0].max(initial=0.0), (apart * gaps).sum())
-    ends = [(1 - level) / 2, (1 + level) / 2]
-    return {name: _pair(np.quantile(v, ends)) for name, v in (("ks", ks), ("w1", w1))}
+    return {
+        "ks": _basic(ks_distance(x, y), ks, level, largest=1.0),
+        "w1": _basic(wasserstein_distance(x, y), w1, level),
+    }
 
 
 def mean_interval(
@@ -70,6 +81,14 @@ def mean_interval(
     n = len(values)
     times = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), n_resamples)
     return _pair(np.quantile(times @ values / n, [(1 - level) / 2, (1 + level) / 2]))
+
+
+def _basic(
+    estimate: float, resampled: Array, level: float, largest: float = np.inf
+) -> tuple[float, float]:
+    """Resampled values mirrored at the estimate, within 0 and the largest possible value."""
+    high, low = np.quantile(resampled, [(1 + level) / 2, (1 - level) / 2])
+    return _pair(np.clip([2 * estimate - high, 2 * estimate - low], 0.0, largest))
 
 
 def _pair(ends: Array) -> tuple[float, float]:

@@ -9,7 +9,14 @@ With balls around every object of a sample that reach to its k-th nearest neighb
   (Naeem et al. 2020, arXiv:2002.09797, equation 4);
 - coverage: share of real objects whose ball holds a generated one (the same, equation 5).
 
-Two real samples of one size have a density of 1 and a coverage of 1 - 2^-k, for k = 5 0.97.
+Two real samples of N and M objects have a density of 1 and a coverage of 1 - (M / (N + M))^k: for
+k = 5 and equal sizes 0.97, for 350 against 2,000 objects 0.55. A sample must not be repeated to
+reach a size: copies shrink its balls to nothing and recall with them, measured for those 350 from
+0.93 to 0.24 (normal numbers in 8 dimensions).
+
+The intervals hold the balls fixed, hence are too short. Measured for 300 pairs of two samples of
+300 objects (normal, 8 dimensions), precision, recall, density and coverage scatter from pair to
+pair 1.2, 1.3, 1.4 and 1.2 times as widely as the intervals say.
 """
 
 from __future__ import annotations
@@ -64,7 +71,8 @@ def prdc(generated: Array, real: Array, k: int = NEIGHBOURS) -> Neighbourhoods:
 def prdc_scores(generated: Array, real: Array, seed: int, n_resamples: int) -> dict[str, Any]:
     """The four scores, each with its bootstrap interval as ``<name>_interval``.
 
-    The intervals hold the balls fixed and resample the objects that are looked for in them.
+    The intervals hold the balls fixed and resample the objects that are looked for in them, which
+    is too little (the head of this file says by how much).
 
     Args:
         generated: Whitened features, shape (N, D).

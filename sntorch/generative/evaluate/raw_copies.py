@@ -84,13 +84,16 @@ def raw_memorisation(ours: Array, theirs: Array) -> dict[str, float | bool | Non
         theirs: Of held-out objects, shape (M,).
 
     Returns:
-        ``ratio``, ``copies``, ``c_t``, ``passed`` and ``compared``, the share of objects that
-        overlap with a training light curve; None for the others where nothing does.
+        ``ratio``, ``copies``, ``expected_copies``, ``most_copies``, ``c_t``, ``passed`` and
+        ``compared``, the share of objects that overlap with a training light curve; None for the
+        others where nothing does.
     """
     known, others = ours[np.isfinite(ours)], theirs[np.isfinite(theirs)]
     compared = len(known) / len(ours)
     if not (len(known) and len(others)):
-        return dict.fromkeys(("ratio", "copies", "c_t", "passed")) | {"compared": compared}
+        names = ("ratio", "copies", "expected_copies", "most_copies", "c_t", "passed")
+        unknown = dict.fromkeys(names)
+        return unknown | {"compared": compared}
     return {**compare_distances(known, others).as_dict(), "compared": compared}
 
 

@@ -1,13 +1,15 @@
 """The samples that a generator is judged by, and which is compared with which.
 
 Scores that depend on how many objects are compared (a classifier's, those of nearest neighbours)
-need samples of one size: otherwise a floor says more about sizes than about light curves. A
-training set that is too small is repeated, as a generator would that knows nothing else; repeated
-objects are what such scores notice.
+need samples of one size: otherwise a floor says more about sizes than about light curves. For a
+classifier, a training set that is too small is repeated, as a generator would that knows nothing
+else; repeated objects are what it notices. Scores of nearest neighbours within a sample take the
+training set once, however small: repeated objects would be each other's neighbours.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -16,28 +18,42 @@ import torch
 from numpy.typing import NDArray
 
 from sntorch.data.batch import LightCurveBatch
+from sntorch.errors import DataError
 from sntorch.features.summary import summary_features
 from sntorch.generative.evaluate.distances import Array
 
 Features = dict[str, Array]
+Describe = Callable[[LightCurveBatch], Features]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Light curves and their summary features.
+    """Light curves and their features.
 
     Attributes:
         batch: The B light curves.
-        features: Their summary features, name -> shape (B,).
+        features: Their features, by default ``summary_features``, name -> shape (B,).
     """
 
     batch: LightCurveBatch
     features: Features
 
     @classmethod
-    def of(cls, batch: LightCurveBatch) -> Self:
-        """The sample of a batch."""
-        return cls(batch, summary_features(batch))
+    def of(cls, batch: LightCurveBatch, describe: Describe = summary_features) -> Self:
+        """The sample of a batch.
+
+        Args:
+            batch: The B light curves.
+            describe: Gives the features of a batch, name -> shape (B,).
+
+        Raises:
+            DataError: Features of another shape.
+        """
+        features = {name: np.asarray(values) for name, values in describe(batch).items()}
+        for name, values in features.items():
+            if values.shape != (len(batch),):
+                raise DataError(f"feature {name}: shape {values.shape}, not ({len(batch)},)")
+        return cls(batch, features)
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -99,13 +115,17 @@ class Contest:
         """The three pairs by name, the generated one first."""
         return {"generated": self.generated, "fresh": self.fresh, "train": self.train}
 
-    def resized(self, seed: int, most: int) -> dict[str, Pair]:
+    def resized(self, seed: int, most: int, repeat: bool = True) -> dict[str, Pair]:
         """The pairs with as many objects each as the smallest sample but the training set has.
 
         Args:
             seed: Seed of the choice.
             most: Largest number of objects.
+            repeat: Whether a training set that is too small is repeated, or taken once.
         """
         sizes = [len(s) for p in (self.generated, self.fresh) for s in (p.sample, p.real)]
         n = min(*sizes, most)
-        return {name: pair.resized(n, seed) for name, pair in self.pairs().items()}
+        pairs = {name: pair.resized(n, seed) for name, pair in self.pairs().items()}
+        if not repeat and len(self.train.sample) < n:
+            pairs["train"] = Pair(self.train.sample, pairs["train"].real)
+        return pairs

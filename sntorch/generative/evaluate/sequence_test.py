@@ -19,8 +19,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from sntorch.data.batch import LightCurveBatch
 from sntorch.generative.encoding import MagnitudeEncoding
-from sntorch.generative.evaluate.distances import Array
-from sntorch.generative.evaluate.two_sample import summarise
+from sntorch.generative.evaluate.two_sample import Part, summarise
 from sntorch.generative.noise import seeded
 
 N_HIDDEN = 64
@@ -113,15 +112,14 @@ def _columns(batch: LightCurveBatch, encoding: MagnitudeEncoding) -> tuple[Tenso
     return torch.cat([x, phase, change, mask.to(x.dtype)], dim=-1), mask.any(-1)
 
 
-def _one_split(x: Tensor, steps: Tensor, label: Tensor) -> tuple[Array, Array]:
-    """Probabilities of the test half's generated and real objects."""
+def _one_split(x: Tensor, steps: Tensor, label: Tensor) -> Part:
+    """What a classifier says of the test half."""
     train, stop, test = _split(label)
     model = SequenceClassifier(x.shape[-1])
     _train(model, (x, steps, label), train, stop)
     with torch.no_grad():
         scores = model(x[test], steps[test]).sigmoid().double()
-    generated = label[test] == 1
-    return np.asarray(scores[generated]), np.asarray(scores[~generated])
+    return Part.of(np.asarray(scores), np.asarray(test), int(label.sum()))
 
 
 def _split(label: Tensor) -> tuple[Tensor, Tensor, Tensor]:

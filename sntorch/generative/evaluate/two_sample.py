@@ -15,16 +15,46 @@ number.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sntorch.features.summary import CADENCE_FEATURES
+from sntorch.features.summary import CADENCE_FEATURES, quantity
 from sntorch.generative.evaluate.distances import Array
 from sntorch.generative.evaluate.samples import Features, Pair
 
 FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a classifier said of objects that it did not see: a fold, or a test half.
+
+    Attributes:
+        generated: Probabilities of being generated, of n generated objects, shape (n,).
+        real: The same of m real ones, shape (m,).
+        generated_index: Which of the generated sample's objects these are, shape (n,).
+        real_index: Which of the real sample's, shape (m,).
+    """
+
+    generated: Array
+    real: Array
+    generated_index: NDArray[np.int64]
+    real_index: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, scores: Array, index: NDArray[np.int64], n_generated: int) -> Part:
+        """The part of some objects of both samples, the generated ones numbered first.
+
+        Args:
+            scores: Probabilities of being generated, shape (n + m,).
+            index: Numbers of the objects, shape (n + m,).
+            n_generated: Size of the whole generated sample.
+        """
+        ours = index < n_generated
+        return cls(scores[ours], scores[~ours], index[ours], index[~ours] - n_generated)
 
 
 def feature_test(pair: Pair, seed: int, n_resamples: int) -> dict[str, Any]:
@@ -39,16 +69,16 @@ def feature_test(pair: Pair, seed: int, n_resamples: int) -> dict[str, Any]:
         ``all`` and ``no_cadence``, each as ``classifier_scores`` returns it.
     """
     ours, real = pair.sample.features, pair.real.features
-    chosen = {"all": list(real), "no_cadence": without_cadence(real)}
+    chosen = {"all": list(real), "no_cadence": without_cadence(real, pair.real.batch.bands)}
     return {
         name: classifier_scores(_matrix(ours, names), _matrix(real, names), seed, n_resamples)
         for name, names in chosen.items()
     }
 
 
-def without_cadence(features: Features) -> list[str]:
+def without_cadence(features: Features, bands: tuple[str, ...]) -> list[str]:
     """Names of the features that do not say when, or how often, an object was observed."""
-    return [name for name in features if not name.startswith(CADENCE_FEATURES)]
+    return [name for name in features if quantity(name, bands) not in CADENCE_FEATURES]
 
 
 def classifier_scores(
@@ -70,18 +100,18 @@ def classifier_scores(
     x = np.concatenate([generated, real])
     label = np.repeat([1, 0], [len(generated), len(real)])
     folds = StratifiedKFold(min(FOLDS, len(generated), len(real)), shuffle=True, random_state=seed)
-    scores = [(_fold(x, label, *parts, seed), label[parts[1]]) for parts in folds.split(x, label)]
-    return summarise([(s[y == 1], s[y == 0]) for s, y in scores], seed, n_resamples)
+    parts = [
+        Part.of(_fold(x, label, train, test, seed), test, len(generated))
+        for train, test in folds.split(x, label)
+    ]
+    return summarise(parts, seed, n_resamples)
 
 
-def summarise(
-    folds: list[tuple[Array, Array]], seed: int, n_resamples: int = 200
-) -> dict[str, Any]:
+def summarise(parts: list[Part], seed: int, n_resamples: int = 200) -> dict[str, Any]:
     """Scores of a test from its parts: folds, or repetitions with another split.
 
     Args:
-        folds: For each part the probabilities of being generated, of generated objects (N,) and of
-            real ones (M,), from a classifier that saw neither.
+        parts: What classifiers said of objects that they did not see; parts may share objects.
         seed: Seed of the bootstrap.
         n_resamples: Resamples of the interval.
 
@@ -89,13 +119,12 @@ def summarise(
         ``auc`` (mean of the parts), ``auc_interval`` (objects drawn again, classifiers held
         fixed), ``p_value``, ``discriminative``.
     """
-    parts = [_auc(ours, real, seed + k, n_resamples) for k, (ours, real) in enumerate(folds)]
-    resampled = np.mean([draws for _, draws in parts], axis=0)
-    correct = np.mean([((a > 0.5).mean() + (b <= 0.5).mean()) / 2 for a, b in folds])
+    resampled = _resampled(parts, seed, n_resamples)
+    correct = np.mean([((p.generated > 0.5).mean() + (p.real <= 0.5).mean()) / 2 for p in parts])
     return {
-        "auc": float(np.mean([auc for auc, _ in parts])),
+        "auc": float(np.mean([_above(part).mean() for part in parts])),
         "auc_interval": np.quantile(resampled, [0.025, 0.975]).tolist(),
-        "p_value": _p_value(folds),
+        "p_value": _p_value(parts),
         "discriminative": float(abs(correct - 0.5)),
     }
 
@@ -111,20 +140,36 @@ def _fold(
     return trees.fit(x[train][:, known], label[train]).predict_proba(x[test][:, known])[:, 1]
 
 
-def _auc(ours: Array, real: Array, seed: int, n_resamples: int) -> tuple[float, Array]:
-    """Area under the curve, and its values when the objects are drawn again."""
+def _above(part: Part) -> Array:
+    """Whether a generated object has the larger score than a real one, shape (n, m)."""
+    ours, real = part.generated[:, None], part.real
+    return (ours > real) + 0.5 * (ours == real)
+
+
+def _resampled(parts: list[Part], seed: int, n_resamples: int) -> Array:
+    """Mean area under the curve when the objects are drawn again, shape (R,).
+
+    An object has one weight in all parts: splits that share objects are no independent evidence.
+    Weights are exponential (Rubin 1981, the Bayesian bootstrap), so that no part loses all of its
+    objects, however small it is.
+    """
     rng = np.random.default_rng(seed)
-    above = (ours[:, None] > real) + 0.5 * (ours[:, None] == real)
-    times, others = (
-        rng.multinomial(n, np.full(n, 1 / n), n_resamples) / n for n in (len(ours), len(real))
+    indices = [[p.generated_index for p in parts], [p.real_index for p in parts]]
+    ours, real = (
+        rng.exponential(size=(n_resamples, 1 + max(int(i.max()) for i in each)))
+        for each in indices
     )
-    return float(above.mean()), ((times @ above) * others).sum(1)
+    total = np.zeros(n_resamples)
+    for part in parts:
+        a, b = ours[:, part.generated_index], real[:, part.real_index]
+        total += ((a @ _above(part)) * b).sum(1) / (a.sum(1) * b.sum(1))
+    return total / len(parts)
 
 
-def _p_value(folds: list[tuple[Array, Array]]) -> float:
+def _p_value(parts: list[Part]) -> float:
     from scipy.stats import mannwhitneyu
 
-    each = [mannwhitneyu(ours, real, alternative="greater").pvalue for ours, real in folds]
+    each = [mannwhitneyu(p.generated, p.real, alternative="greater").pvalue for p in parts]
     return float(min(2 * np.median(each), 1.0))
 
 

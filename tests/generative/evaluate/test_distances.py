@@ -43,10 +43,33 @@ def test_interval_covers_the_truth():
     assert intervals == bootstrap_intervals(x, y, seed=1)
 
 
-def test_interval_is_as_wide_as_the_usual_bootstrap():
+def test_interval_is_the_usual_bootstrap_mirrored_at_the_distance():
     rng = np.random.default_rng(0)
     x, y = rng.normal(0, 1, 300), rng.normal(1, 1, 300)
     usual = [ks_distance(rng.choice(x, 300), rng.choice(y, 300)) for _ in range(300)]
     low, high = bootstrap_intervals(x, y, seed=1, n_resamples=300)["ks"]
-    assert low == pytest.approx(np.quantile(usual, 0.025), abs=0.02)
-    assert high == pytest.approx(np.quantile(usual, 0.975), abs=0.02)
+    twice = 2 * ks_distance(x, y)
+    assert low == pytest.approx(twice - np.quantile(usual, 0.975), abs=0.02)
+    assert high == pytest.approx(twice - np.quantile(usual, 0.025), abs=0.02)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.125, 0.3])
+def test_intervals_of_large_samples_contain_known_distances(shift):
+    """By percentiles none of 10 intervals would contain a distance of zero."""
+    truth = {"ks": 2 * stats.norm.cdf(shift / 2) - 1, "w1": shift}
+    inside = {"ks": 0, "w1": 0}
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        x, y = rng.normal(0, 1, 1000), rng.normal(shift, 1, 1500)
+        for name, (low, high) in bootstrap_intervals(x, y, seed).items():
+            inside[name] += low <= truth[name] <= high
+    assert min(inside.values()) >= 7
+
+
+def test_ends_are_possible_distances():
+    x = np.arange(50.0)
+    same, apart = bootstrap_intervals(x, x, 0), bootstrap_intervals(x, x + 100, 0)
+    assert same == {"ks": (0.0, 0.0), "w1": (0.0, 0.0)}
+    assert apart["ks"] == pytest.approx((1.0, 1.0))
+    assert max(apart["ks"]) <= 1
+    assert apart["w1"][0] < 100 < apart["w1"][1]

@@ -75,5 +75,17 @@ def test_intervals_hold_the_score_and_have_the_width_of_a_share():
     assert high - low == pytest.approx(2 * 1.96 * np.sqrt(share * (1 - share) / 400), rel=0.25)
 
 
+def test_recall_of_a_small_real_sample_is_high_if_it_is_not_repeated():
+    small, real = gaussian(100, 0), gaussian(600, 1)
+    assert prdc(small, real).recall.mean() > 0.8
+    assert prdc(np.repeat(small, 6, axis=0), real).recall.mean() < 0.1
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 6])
+def test_fewer_objects_than_neighbours_have_scores(n):
+    scores = prdc_scores(gaussian(n, 0), gaussian(200, 1), 0, 20)
+    assert all(np.isfinite(value).all() for value in scores.values())
+
+
 def test_samples_of_two_objects_have_scores():
     assert all(np.isfinite(v.mean()) for v in vars(prdc(gaussian(2, 0), gaussian(2, 1))).values())

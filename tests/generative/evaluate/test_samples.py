@@ -34,6 +34,15 @@ def test_all_pairs_are_of_the_size_of_the_smallest_real_or_generated_sample():
         assert {len(s) for p in pairs.values() for s in (p.sample, p.real)} == {n}
 
 
+def test_a_small_training_set_can_be_taken_once():
+    contest = Contest.between(GENERATED, HELD_OUT, TRAIN, FRESH, 0)
+    train = contest.resized(0, 1000, repeat=False)["train"]
+    assert sorted(train.sample.batch.object_id) == sorted(TRAIN.batch.object_id)
+    assert len(train.real) == 40
+    few = contest.resized(0, 10, repeat=False)
+    assert {len(s) for p in few.values() for s in (p.sample, p.real)} == {10}
+
+
 def test_halves_stand_in_for_a_fresh_sample_and_share_no_object():
     floor = Contest.between(GENERATED, HELD_OUT, TRAIN, None, 0).fresh
     names = floor.sample.batch.object_id + floor.real.batch.object_id

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from toys import population
+from toys import BANDS, population
 
 from sntorch.features.summary import CADENCE_FEATURES, summary_features
 from sntorch.generative.evaluate.samples import Pair, Sample
 from sntorch.generative.evaluate.two_sample import (
+    Part,
     classifier_scores,
     feature_test,
     summarise,
@@ -68,16 +69,52 @@ def test_p_values_under_the_null_hypothesis_are_not_too_small():
 
 def test_the_p_value_of_dependent_parts_is_not_that_of_many():
     rng = np.random.default_rng(0)
-    part = rng.normal(0.15, 1, 200), rng.normal(0, 1, 200)
+    objects = np.arange(200)
+    part = Part(rng.normal(0.15, 1, 200), rng.normal(0, 1, 200), objects, objects)
     once, often = summarise([part], 0), summarise([part] * 5, 0)
     assert often["p_value"] == pytest.approx(once["p_value"])
 
 
+def test_the_interval_of_splits_that_share_all_objects_is_that_of_one():
+    rng = np.random.default_rng(0)
+    ours, real = rng.permutation(400)[:100], rng.permutation(300)[:120]
+    part = Part(rng.normal(0.5, 1, 100), rng.normal(0, 1, 120), ours, real)
+    once, often = summarise([part], 3), summarise([part] * 3, 3)
+    assert often["auc_interval"] == pytest.approx(once["auc_interval"], abs=1e-12)
+
+
+def test_the_interval_of_disjoint_folds_is_that_of_their_objects_together():
+    rng = np.random.default_rng(0)
+    ours, real = rng.normal(0.5, 1, 400), rng.normal(0, 1, 400)
+    folds = [Part(ours[k], real[k], k, k) for k in np.arange(400).reshape(4, 100)]
+    everything = Part(ours, real, np.arange(400), np.arange(400))
+    (low, high), (least, most) = (
+        summarise(parts, 0, 1000)["auc_interval"] for parts in (folds, [everything])
+    )
+    assert high - low == pytest.approx(most - least, rel=0.15)
+
+
+def test_a_part_numbers_the_objects_of_either_sample():
+    part = Part.of(np.array([0.1, 0.2, 0.3, 0.4]), np.array([0, 7, 3, 5]), n_generated=5)
+    assert (part.generated.tolist(), part.real.tolist()) == ([0.1, 0.3], [0.2, 0.4])
+    assert (part.generated_index.tolist(), part.real_index.tolist()) == ([0, 3], [2, 0])
+
+
+def test_parts_of_one_object_each_have_an_interval():
+    scores = classifier_scores(gaussian(2, 0), gaussian(2, 1), 0)
+    assert np.isfinite(scores["auc_interval"]).all()
+
+
 def test_cadence_is_left_out():
-    names = without_cadence(summary_features(population(4)))
+    names = without_cadence(summary_features(population(4)), BANDS)
     assert names
     assert not any(kind in name for kind in CADENCE_FEATURES for name in names)
     assert any(name.startswith("colour") for name in names)
+
+
+def test_only_whole_quantities_are_of_the_cadence():
+    features = dict.fromkeys(("gap_median_mag_desg", "gap_median_desg"), np.zeros(2))
+    assert without_cadence(features, BANDS) == ["gap_median_mag_desg"]
 
 
 def test_another_cadence_is_seen_by_the_features_of_the_cadence_only():
