@@ -46,10 +46,10 @@ class TrainedGenerator(SavedModule, Abilities, GenerativeModel):
 
     - ``seed``: names the noise of training and validation;
     - ``n_validation``: light curves that are drawn for each validation;
-    - ``start_from``: a trained model to go on from, or None, which a subclass may leave out;
-    - ``borrow_epochs``: with ``start_from``, whether epochs of its objects are kept as donors;
-    - ``learning_rate``, where there is one: what a training that diverges is told to lower;
-    - with ``start_from``, every name in ``SAME``.
+    - ``start_from``: a trained model to go on from, or None; a subclass may do without;
+    - ``borrow_epochs``: whether epochs of its objects are then kept as ``donors``; the same;
+    - ``learning_rate``: what a training that diverges is told to lower; the same;
+    - every name in ``SAME``, with ``start_from``.
 
     Attributes:
         TRAINED: Attributes with weights, which ``start_from`` takes over.
@@ -117,7 +117,7 @@ class TrainedGenerator(SavedModule, Abilities, GenerativeModel):
         self.training_sha256, self.training_facts = training_sha256(batch), facts(batch)
         if previous is not None:
             self.started_sha256 = previous.training_sha256
-            if self.config["borrow_epochs"]:
+            if self.config.get("borrow_epochs"):
                 self.donors = Donors.of(previous.objects)
             self._take_over(previous)
 
@@ -272,7 +272,7 @@ class TrainedGenerator(SavedModule, Abilities, GenerativeModel):
         """
         self.check_trained()
         # The model that this one started from lies elsewhere; its weights are here.
-        arguments = self.config | {"start_from": None}
+        arguments = {k: None if k == "start_from" else v for k, v in self.config.items()}
         config = {**named(type(self)), "arguments": arguments, **self._description()}
         card = model_card(self.WHAT, config, self.objects.conditions, scores)
         save_pretrained(folder, config, self.state_dict(), card)
