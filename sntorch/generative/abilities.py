@@ -6,7 +6,6 @@ would be worse than none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from sntorch.data.batch import LightCurveBatch
@@ -32,7 +31,7 @@ class Abilities:
     knows_true_flux: bool = False
     makes_epochs: bool = False
     follows_cadence: bool = False
-    REFUSALS: ClassVar[Mapping[str, str]] = {
+    REFUSALS: ClassVar[dict[str, str]] = {
         NOISELESS: "noiseless: {name} writes observed fluxes and knows no true ones",
         GENERATED: "cadence generated: {name} makes no epochs; none or resampled is accepted",
         RESAMPLED: "cadence resampled: {name} makes its own epochs; none or generated is accepted",

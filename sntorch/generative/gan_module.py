@@ -184,12 +184,9 @@ class LightCurveGAN(TrainedGenerator):
         self._assemble(encoding, objects, encoding.level(x, mask))
 
     def _assemble(self, encoding: RowEncoding, objects: TrainingObjects, levels: Tensor) -> None:
-        self.conditions, self.epochs, self.bands = (
-            objects.conditions,
-            objects.epochs,
-            objects.bands,
-        )
-        self.encoding, self.levels = encoding, LevelPrior(levels, objects.conditions)
+        self.encoding, self.bands = encoding, objects.bands
+        self.conditions, self.epochs = objects.conditions, objects.epochs
+        self.levels = LevelPrior(levels, objects.conditions)
         sizes = {"n_bands": encoding.n_bands, "n_condition": self.conditions.n_codes}
         with seeded(torch.device("cpu"), self.config["seed"]):
             self.generator = build(self.config["generator"], nn.Module, **sizes)

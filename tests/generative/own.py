@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -90,13 +90,19 @@ class VAE(TrainedGenerator):
 
 
 @dataclass(eq=False)
-class Echo(Baseline):
-    """Training objects as they are; it declares nothing."""
+class Stretched(Baseline):
+    """Training objects, faster or slower; it declares nothing.
 
-    louder: float = 1.0
+    Args:
+        scatter: Standard deviation of a change of ln t.
+    """
+
+    scatter: float = 0.1
 
     def _draw(self, turn):
-        return self._drawn_from(*turn.own_light_curve(self.photometry, self.counts))
+        i, seen = turn.own_light_curve(self.photometry, self.counts)
+        stretch = (turn.temperature * self.scatter * turn.normal(1)).exp()
+        return self._drawn_from(i, replace(seen, phase=stretch * seen.phase))
 
 
 class Undecorated(Baseline):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from own import VAE, Echo, Undecorated
+from own import VAE, Stretched, Undecorated
 from test_gan_module import served, trainer
 from toys import population, recurrent
 
@@ -33,9 +33,9 @@ class TestVAEContract(GenerativeModelContract):
         return model
 
 
-class TestEchoContract(GenerativeModelContract):
+class TestStretchedContract(GenerativeModelContract):
     def make(self):
-        return Echo().fit(population(40))
+        return Stretched().fit(population(40))
 
 
 def test_a_checkpoint_and_a_folder_are_opened_by_the_class_that_they_name(tmp_path):
@@ -51,7 +51,7 @@ def test_a_checkpoint_and_a_folder_are_opened_by_the_class_that_they_name(tmp_pa
     ("target", "message"),
     [
         ("os.system", "a subclass of TrainedGenerator is accepted"),
-        ("own.Echo", "a subclass of TrainedGenerator is accepted"),
+        ("own.Stretched", "a subclass of TrainedGenerator is accepted"),
         ("own.Nowhere", "own.Nowhere: not found"),
         (7, "package.module.Class is accepted"),
     ],
@@ -89,14 +89,14 @@ def test_a_model_without_a_learning_rate_says_that_it_diverged():
 
 
 def test_what_is_not_declared_is_refused():
-    models = [VAE(), Echo().fit(population(40))]
+    models = [VAE(), Stretched().fit(population(40))]
     models[0].fit_encoding(population(40))
     for model in models:
         with pytest.raises(ConfigError, match=r"^noiseless: "):
             model.sample(2, noiseless=True)
         with pytest.raises(ConfigError, match=r"^cadence generated: "):
             model.sample(2, cadence="generated")
-    with pytest.raises(ConfigError, match="Echo keeps the epochs"):
+    with pytest.raises(ConfigError, match="Stretched keeps the epochs"):
         models[1].sample(2, cadence=population(6))
 
 
@@ -109,7 +109,11 @@ def test_a_baseline_without_its_decorator_is_refused_before_the_fit():
 @pytest.mark.parametrize(
     ("settings", "message", "is_network"),
     [
-        ({"_target_": "own.Echo", "loud": 2}, "unexpected keyword argument 'loud'", False),
+        (
+            {"_target_": "own.Stretched", "scater": 2},
+            "unexpected keyword argument 'scater'",
+            False,
+        ),
         ({"_target_": "own.Undecorated"}, "is a dataclass", False),
         ({"_target_": "own.VAE"}, "a subclass of Baseline is accepted", True),
     ],
@@ -121,8 +125,8 @@ def test_only_who_names_a_network_is_told_to_train_it(settings, message, is_netw
 
 
 def test_a_baseline_stays_on_the_cpu(tmp_path):
-    Echo(louder=2.0).fit(population(40)).save_pretrained(tmp_path / "echo")
-    found = Generator.from_pretrained(tmp_path / "echo", "cuda").model
-    assert isinstance(found, Echo)
-    assert found.louder == 2.0
+    Stretched(scatter=0.2).fit(population(40)).save_pretrained(tmp_path / "stretched")
+    found = Generator.from_pretrained(tmp_path / "stretched", "cuda").model
+    assert isinstance(found, Stretched)
+    assert found.scatter == 0.2
     assert found.training.flux.device.type == "cpu"

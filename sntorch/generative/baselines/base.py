@@ -59,7 +59,7 @@ class Baseline(Abilities, GenerativeModel):
     counts: Tensor
     fitted: dict[str, Tensor]
     detection_snr: ClassVar[float | None] = None
-    REFUSALS: ClassVar[Mapping[str, str]] = Abilities.REFUSALS | {
+    REFUSALS: ClassVar[dict[str, str]] = Abilities.REFUSALS | {
         NOISELESS: "noiseless: {name} repeats observed fluxes with their noise; gaussian_process "
         "and parametric know true ones",
         GENERATED: "cadence generated: {name} takes the epochs of training objects; none or "
