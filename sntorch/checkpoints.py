@@ -52,9 +52,22 @@ def module_name(path: str | Path, kind: str) -> str:
     Raises:
         CheckpointError: The file is damaged, or missing.
     """
+    return description(path, kind).get("model", f"no sntorch {kind}")
+
+
+def description(path: str | Path, kind: str) -> dict[str, Any]:
+    """What the module in a checkpoint says of itself, empty where it is none of ours.
+
+    Args:
+        path: The file.
+        kind: What it should be, for the message.
+
+    Raises:
+        CheckpointError: The file is damaged, or missing.
+    """
     with explained(path, f"{kind}'s"):
         found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        return found.get(KEY, {}).get("model", f"no sntorch {kind}")
+        return dict(found.get(KEY, {}))
 
 
 def load_model(cls: type[Model], path: str | Path, map_location: str, **arguments: Any) -> Model:

@@ -47,8 +47,8 @@ class SavedModule(L.LightningModule):
         return tensors
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the description."""
-        checkpoint[KEY] = self._description()
+        """Add the class and the description."""
+        checkpoint[KEY] = {**named(type(self)), **self._description()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Bring everything to the sizes of the checkpoint.

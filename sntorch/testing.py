@@ -9,9 +9,10 @@ Example:
 from __future__ import annotations
 
 import tempfile
+import warnings
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from sntorch.bayesn.testing import DustPopulationContract
 from sntorch.classification.testing import ClassifierNetworkContract
 from sntorch.data.batch import LightCurveBatch
+from sntorch.errors import ConfigError, SntorchWarning
 from sntorch.generative.base import GenerativeModel
 from sntorch.generative.encoding import RowEncoding
 from sntorch.generative.evaluate import impossible
@@ -55,7 +57,8 @@ __all__ = [
 class GenerativeModelContract(ABC):
     """What every generator of light curves does.
 
-    ``make`` returns a fitted model; it is called once a test.
+    ``make`` returns a fitted model; it is called once a test. True fluxes, epochs of the model's
+    own and given ones may be refused by a ``ConfigError``; a false answer is a failure.
     """
 
     n = 7
@@ -99,6 +102,46 @@ class GenerativeModelContract(ABC):
         """Every object has the asked number of observations in every band."""
         batch = self.make().sample(self.n, lengths=6, seed=6)
         assert bool((batch.to_rows().lengths == 6).all())
+
+    def test_true_fluxes_are_refused_or_those_behind_the_observed_ones(self) -> None:
+        """Finite, at the same epochs, and different."""
+        model = self.make()
+        true = _unless_refused(model, self.n, seed=7, noiseless=True)
+        if true is None:
+            return
+        observed = model.sample(self.n, seed=7)
+        assert true.noiseless
+        assert torch.equal(true.mask, observed.mask)
+        assert torch.equal(true.time, observed.time)
+        assert bool(true.flux[true.mask].isfinite().all())
+        assert not torch.equal(true.flux, observed.flux)
+
+    def test_epochs_of_its_own_are_refused_or_made(self) -> None:
+        """Possible light curves."""
+        made = _unless_refused(self.make(), self.n, seed=8, cadence="generated")
+        assert made is None or (len(made) == self.n and not any(impossible(made).values()))
+
+    def test_given_epochs_are_refused_or_followed(self) -> None:
+        """Observations and times are those of the given objects in turn."""
+        model = self.make()
+        given = model.sample(3, seed=9)
+        drawn = _unless_refused(model, self.n, seed=10, cadence=given)
+        if drawn is None:
+            return
+        wanted, found = (b.to_rows() for b in (given[torch.arange(self.n) % 3], drawn))
+        assert torch.equal(found.lengths, wanted.lengths)
+        torch.testing.assert_close(found.time, wanted.time, atol=1e-4, rtol=0)
+
+
+def _unless_refused(model: GenerativeModel, n: int, **options: Any) -> LightCurveBatch | None:
+    """Light curves with what not every model has; None where it says so."""
+    with warnings.catch_warnings():
+        # Epochs that an untrained model made may lie where no training object has any.
+        warnings.simplefilter("ignore", SntorchWarning)
+        try:
+            return model.sample(n, **options)
+        except ConfigError:
+            return None
 
 
 class GeneratorNetworkContract(ABC):

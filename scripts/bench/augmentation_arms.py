@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from sntorch.generative import GenerativeModel, Generator
 from sntorch.generative.baselines import (
@@ -13,6 +14,8 @@ from sntorch.generative.baselines import (
     ParametricPopulation,
 )
 from sntorch.generative.evaluate.augmentation import Arm, Generated, Nothing, Oracle, Trial
+from sntorch.generative.evaluate.samples import Sample
+from sntorch.generative.parents import known_classes
 
 
 def baseline(kind: type[Baseline]) -> Callable[[Trial], GenerativeModel]:
@@ -20,14 +23,25 @@ def baseline(kind: type[Baseline]) -> Callable[[Trial], GenerativeModel]:
     return lambda trial: kind().fit(trial.rare.batch)
 
 
-def checkpoint(path: str) -> Callable[[Trial], GenerativeModel]:
-    """Opens what was trained on the rare objects of a trial."""
+@dataclass(frozen=True)
+class Opened(Arm):
+    """Objects of a generator that was trained elsewhere on those of a trial.
 
-    def opened(trial: Trial) -> GenerativeModel:
-        place = path.format(n=len(trial.rare), repetition=trial.repetition)
-        return Generator.from_pretrained(place).model
+    Args:
+        name: What the arm is called.
+        path: Of the generator, with ``{n}`` and ``{repetition}``.
+    """
 
-    return opened
+    name: str
+    path: str
+
+    def extra(self, trial: Trial) -> Sample | None:
+        """Objects of the rare class, which is asked for where the generator knows classes."""
+        place = self.path.format(n=len(trial.rare), repetition=trial.repetition)
+        model, rare = Generator.from_pretrained(place).model, trial.rare.batch
+        kind = {"type": rare.classes[int(rare.label[0])]}
+        condition = kind if known_classes(model) else None
+        return Generated(self.name, lambda _: model, condition).extra(trial)
 
 
 BASELINES: tuple[Arm, ...] = (
@@ -47,4 +61,4 @@ def arms_with(more: Sequence[Arm]) -> tuple[Arm, ...]:
 def checkpoint_arm(text: str) -> Arm:
     """The arm that ``NAME=PATH`` names."""
     name, _, path = text.partition("=")
-    return Generated(name, checkpoint(path))
+    return Opened(name, path)

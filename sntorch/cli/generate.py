@@ -17,12 +17,13 @@ def main(cfg: DictConfig) -> None:
     """Sample as the config says."""
     from omegaconf import OmegaConf
 
+    from sntorch.cli.runs import device
     from sntorch.data.io import write
     from sntorch.generative import Generator
 
     whole_number(cfg, "n", 1)
     whole_number(cfg, "seed", 0)
-    generator = Generator.from_pretrained(cfg.ckpt)
+    generator = Generator.from_pretrained(cfg.ckpt, device(str(cfg.device)))
     started = time.perf_counter()
     condition = OmegaConf.to_container(cfg.condition) if cfg.condition else None
     batch = generator.sample(

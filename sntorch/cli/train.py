@@ -57,8 +57,11 @@ def train(cfg: DictConfig, output: Path) -> int:
             _described(datamodule),
             output,
         )
+    if ckpt_path is not None:
+        # Unlike an argument of fit, this is known to the model when it is set up.
+        trainer.ckpt_path = ckpt_path
     try:
-        trainer.fit(model, datamodule, ckpt_path=ckpt_path, weights_only=ckpt_path is not None)
+        trainer.fit(model, datamodule, weights_only=ckpt_path is not None)
     except (RuntimeError, KeyError) as error:
         if ckpt_path is None or not _is_loading_error(error):
             raise

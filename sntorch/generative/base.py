@@ -22,7 +22,10 @@ class GenerativeModel(ABC):
 
     A subclass names its ``bands`` and implements ``sample``. The contract (tested by
     ``sntorch.testing.GenerativeModelContract``): the same seed gives the same objects bit for bit
-    on one kind of device, and object i does not depend on how many others are drawn.
+    on one kind of device, and object i does not depend on how many others are drawn. That holds
+    where only a number is asked for; with lengths, conditions or epochs an object each, others
+    are computed beside it, and the last bits may differ. What is not to be had, true fluxes or
+    given epochs, is refused.
     """
 
     bands: tuple[str, ...]

@@ -2,7 +2,8 @@
 
 Objects have streams of their own and are computed beside the same others, padded to the same
 length, so that object i of a seed is the same to the last bit whatever the number of objects asked
-for.
+for. That holds for default requests: lengths, properties or epochs given an object each say who is
+computed beside whom and how far rows are padded, and the last bits may differ with their number.
 
 Letters in shapes: ``B`` objects, ``L`` steps, ``F`` bands, ``P`` numbers of the condition, ``Z``
 and ``E`` latent numbers an object and a step.

@@ -20,7 +20,6 @@ from sntorch.generative.conditions import Conditions
 from sntorch.generative.data_augmentation import SmallSampleAugmentation, thinned
 from sntorch.generative.encoding import MagnitudeEncoding
 from sntorch.generative.encoding.base import phase_of, usable_objects, usable_rows
-from sntorch.generative.epochs import EpochPrior
 from sntorch.generative.flow_paths import draw_flow_times, integrate, on_path
 from sntorch.generative.flow_space import LEVEL, EpochSpace, PhotometrySpace
 from sntorch.generative.requests import TrainingObjects
@@ -93,8 +92,7 @@ class LightCurveFlow(nn.Module):
 
     Args:
         encoding: Fitted encoding of magnitudes and errors.
-        conditions: Properties of the training objects.
-        epochs: Cadences of the training objects.
+        objects: What is known of the training objects.
         flow_times: ``logit_normal`` or ``uniform``.
         learns_epochs: Whether a second flow makes epochs.
     """
@@ -102,13 +100,12 @@ class LightCurveFlow(nn.Module):
     def __init__(
         self,
         encoding: MagnitudeEncoding,
-        conditions: Conditions,
-        epochs: EpochPrior,
+        objects: TrainingObjects,
         flow_times: str,
         learns_epochs: bool,
     ) -> None:
         super().__init__()
-        self.encoding, self.conditions, self.epochs = encoding, conditions, epochs
+        self.encoding, self.conditions, self.epochs = encoding, objects.conditions, objects.epochs
         self.space, self.epoch_space = PhotometrySpace(), EpochSpace()
         self.augmentation = SmallSampleAugmentation()
         self.flow_times, self.learns_epochs = flow_times, learns_epochs
@@ -138,14 +135,15 @@ class LightCurveFlow(nn.Module):
         """
         batch = usable_objects(batch)
         encoding = MagnitudeEncoding.fit(batch) if previous is None else previous.encoding
-        batch = batch[usable_rows(batch).mask.flatten(1).any(1)]
-        conditions = Conditions.of(names, batch, None if previous is None else previous.conditions)
-        known = Encoded.of(batch, encoding, conditions)
-        epochs = EpochPrior(known.days, known.mask.sum(1), known.t_ref)
-        flow = cls(encoding, conditions, epochs, flow_times, learns_epochs)
+        mask = usable_rows(batch).mask
+        seen = mask.flatten(1).any(1)
+        batch, old = batch[seen], None if previous is None else previous.objects
+        objects = TrainingObjects.of(names, batch, mask[seen], old)
+        flow = cls(encoding, objects, flow_times, learns_epochs)
         if previous is not None:
             flow.space, flow.epoch_space = previous.space, previous.epoch_space
             return flow
+        known = flow.encode(batch)
         layout = TokenLayout.of(known.mask)
         flow.space.fit(layout.gather(known.value).float(), layout.mask)
         flow.epoch_space.fit(known.days, known.mask)

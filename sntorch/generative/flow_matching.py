@@ -18,10 +18,9 @@ from sntorch.building import build, plain
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.rows import LightCurveRows
 from sntorch.errors import ConfigError
+from sntorch.generative.abilities import GENERATED, NOISELESS, Abilities
 from sntorch.generative.base import Cadence, Seed
-from sntorch.generative.conditions import Conditions
 from sntorch.generative.encoding import MagnitudeEncoding
-from sntorch.generative.epochs import EpochPrior
 from sntorch.generative.flow import (
     EPOCHS,
     N_FEATURES,
@@ -51,7 +50,7 @@ class FlowMatching(TrainedGenerator):
     are those that sample.
 
     All random numbers of a training step derive from ``seed``, the number of steps made and the
-    rank of the process, so a run resumed from a checkpoint ends with the weights of an
+    rank of the process, so on a CPU a run resumed from a checkpoint ends with the weights of an
     uninterrupted one.
 
     Args:
@@ -88,7 +87,16 @@ class FlowMatching(TrainedGenerator):
     TRAINED = "networks", "average"
     SAME = "network", "conditions", "learn_epochs", "measurement"
     WHAT = "A flow from noise to photometry at given epochs or at those of training objects"
+    REFUSALS = Abilities.REFUSALS | {
+        NOISELESS: "noiseless: this flow was trained with measurement=false, on observed fluxes, "
+        "and cannot tell light curves from their noise; one trained on noiseless simulations "
+        "(measurement=true) can",
+        GENERATED: "cadence generated: this flow was trained with learn_epochs=false and takes "
+        "the epochs of training objects (resampled) or given ones",
+    }
+    follows_cadence = True
     networks: Any
+    average: Any
 
     def __init__(
         self,
@@ -138,6 +146,8 @@ class FlowMatching(TrainedGenerator):
         }
         _check(self.config)
         self.save_hyperparameters(self.config)
+        self.knows_true_flux = self.config["measurement"]
+        self.makes_epochs = self.config["learn_epochs"]
 
     # ---------------------------------------------------------------- building
 
@@ -270,21 +280,8 @@ class FlowMatching(TrainedGenerator):
                 ``measurement``.
 
         Raises:
-            ConfigError: A condition, lengths or a cadence that do not fit, or noiseless fluxes of
-                a flow that learned observed ones.
+            ConfigError: A condition, lengths or a cadence that do not fit.
         """
-        self.check_trained()
-        if noiseless and not self.config["measurement"]:
-            raise ConfigError(
-                "noiseless: this flow was trained with measurement=false, on observed fluxes, and "
-                "cannot tell light curves from their noise; one trained on noiseless simulations "
-                "(measurement=true) can"
-            )
-        if isinstance(cadence, str) and cadence == "generated" and not self.flow.learns_epochs:
-            raise ConfigError(
-                "cadence generated: this flow was trained with learn_epochs=false and takes the "
-                "epochs of training objects (resampled) or given ones"
-            )
         asked = n, lengths, condition, cadence, seed, temperature
         shift = self.config["epoch_shift"]
         request = check_request(self.objects, *asked, shift, "resampled", self.donors)
@@ -297,12 +294,11 @@ class FlowMatching(TrainedGenerator):
     # -------------------------------------------------------------- persistence
 
     def _rebuild(self, found: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
-        names, classes = self.config["conditions"], found["classes"]
+        names = self.config["conditions"]
         self._assemble(
             LightCurveFlow(
                 MagnitudeEncoding(found["bands"], found["zeropoint"]),
-                Conditions.from_state(names, classes, state, "flow.conditions."),
-                EpochPrior.from_state(state, "flow.epochs."),
+                TrainingObjects.from_state(names, found, state, "flow."),
                 self.config["flow_times"],
                 self.config["learn_epochs"],
             )

@@ -15,13 +15,12 @@ from sntorch.building import build, plain, target_class
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.rows import LightCurveRows
 from sntorch.errors import ConfigError
+from sntorch.generative.abilities import GENERATED, GIVEN, NOISELESS, RESAMPLED, Abilities
 from sntorch.generative.augmentation import DifferentiableAugmentation
 from sntorch.generative.base import Cadence, Seed, refuse_noiseless
-from sntorch.generative.conditions import Conditions
 from sntorch.generative.draws import Draws, sample_objects
 from sntorch.generative.encoding import RowEncoding
-from sntorch.generative.encoding.base import phase_of, usable_objects, usable_rows
-from sntorch.generative.epochs import EpochPrior
+from sntorch.generative.encoding.base import usable_objects
 from sntorch.generative.levels import LevelPrior
 from sntorch.generative.losses import AdversarialLoss, Score
 from sntorch.generative.noise import seeded
@@ -37,7 +36,7 @@ from sntorch.nn.ema import AveragedModel
 # Blur of the numbers to condition on, in units of their spread: an exact redshift would name an
 # object that the critic has learned by heart.
 BLUR = 0.1
-GENERATED, RESAMPLED = "generated", "resampled"
+OWN_TIMES = "this generator was trained with real_cadence=0: it makes its own times only"
 # Objects that the generator makes at once on a CPU: with fewer, calls take longer than products.
 GROUP = 256
 
@@ -67,7 +66,7 @@ class LightCurveGAN(TrainedGenerator):
     samples.
 
     All random numbers of a training step derive from ``seed``, the number of steps made and the
-    rank of the process, so a run resumed from a checkpoint ends with the weights of an
+    rank of the process, so on a CPU a run resumed from a checkpoint ends with the weights of an
     uninterrupted one.
 
     Args:
@@ -105,8 +104,16 @@ class LightCurveGAN(TrainedGenerator):
     TRAINED = "generator", "critic", "average"
     SAME = "generator", "critic", "encoding", "conditions", "impose_level", "measurement"
     WHAT = "A generative adversarial network that makes photometry and, unless given, epochs"
+    REFUSALS = Abilities.REFUSALS | {
+        NOISELESS: "noiseless: this generator was trained with measurement=false and writes "
+        "fluxes with their noise",
+        RESAMPLED: OWN_TIMES,
+        GIVEN: OWN_TIMES,
+    }
+    makes_epochs = True
     generator: Any
     critic: Any
+    average: Any
 
     def __init__(
         self,
@@ -157,6 +164,8 @@ class LightCurveGAN(TrainedGenerator):
         check_share("condition_dropout", self.config["condition_dropout"])
         _check_cadence(self.config["cadence"], self.config["real_cadence"])
         self.save_hyperparameters(self.config)
+        self.knows_true_flux = self.config["measurement"]
+        self.follows_cadence = self.config["real_cadence"] > 0
         self.loss = build(self.config["loss"], AdversarialLoss)
         self.augmentation = DifferentiableAugmentation()
 
@@ -169,19 +178,16 @@ class LightCurveGAN(TrainedGenerator):
         encoding = kind.fit(batch) if previous is None else previous.encoding
         x, mask = encoding.encode(batch)
         seen = mask.flatten(1).any(1)
-        batch, x, mask = batch[seen], x[seen], mask[seen]
-        known = None if previous is None else previous.conditions
-        conditions = Conditions.of(self.config["conditions"], batch, known)
-        days = torch.where(mask, phase_of(usable_rows(batch)), 0.0)
-        epochs = EpochPrior(days, mask.sum(1), batch.t_ref)
-        self._assemble(encoding, conditions, epochs, encoding.level(x, mask))
+        x, mask, names = x[seen], mask[seen], self.config["conditions"]
+        known = None if previous is None else previous.objects
+        objects = TrainingObjects.of(names, batch[seen], mask, known)
+        self._assemble(encoding, objects, encoding.level(x, mask))
 
-    def _assemble(
-        self, encoding: RowEncoding, conditions: Conditions, epochs: EpochPrior, levels: Tensor
-    ) -> None:
-        self.encoding, self.conditions, self.epochs = encoding, conditions, epochs
-        self.levels, self.bands = LevelPrior(levels, conditions), encoding.bands
-        sizes = {"n_bands": encoding.n_bands, "n_condition": conditions.n_codes}
+    def _assemble(self, encoding: RowEncoding, objects: TrainingObjects, levels: Tensor) -> None:
+        self.encoding, self.bands = encoding, objects.bands
+        self.conditions, self.epochs = objects.conditions, objects.epochs
+        self.levels = LevelPrior(levels, objects.conditions)
+        sizes = {"n_bands": encoding.n_bands, "n_condition": self.conditions.n_codes}
         with seeded(torch.device("cpu"), self.config["seed"]):
             self.generator = build(self.config["generator"], nn.Module, **sizes)
             self.critic = build(self.config["critic"], nn.Module, **sizes)
@@ -347,12 +353,6 @@ class LightCurveGAN(TrainedGenerator):
         self.check_losses(values)
         self.log_dict(values, batch_size=size)
 
-    # -------------------------------------------------------------- validation
-
-    def validation_step(self, batch: LightCurveBatch, batch_idx: int) -> None:
-        """Keep the held-out objects; they are compared when all are there."""
-        self.keep_held_out(batch)
-
     # ---------------------------------------------------------------- sampling
 
     @torch.no_grad()
@@ -369,19 +369,8 @@ class LightCurveGAN(TrainedGenerator):
         """As ``sample``, in the rows view and the order in which the network wrote them.
 
         Raises:
-            ConfigError: A condition, lengths or a cadence that do not fit, or noiseless fluxes of
-                a generator that has no measurement layer.
+            ConfigError: A condition, lengths or a cadence that do not fit.
         """
-        self.check_trained()
-        if noiseless and not self.config["measurement"]:
-            raise ConfigError(
-                "noiseless: this generator was trained with measurement=false and writes fluxes "
-                "with their noise"
-            )
-        if cadence not in (None, GENERATED) and self.config["real_cadence"] == 0:
-            raise ConfigError(
-                "this generator was trained with real_cadence=0: it makes its own times only"
-            )
         asked = n, lengths, condition, cadence, seed, temperature
         shift = self.config["epoch_shift"]
         usual = self.config["cadence"]
@@ -419,10 +408,8 @@ class LightCurveGAN(TrainedGenerator):
             bands=found["bands"],
             zeropoint=found["zeropoint"],
         )
-        names, classes = self.config["conditions"], found["classes"]
-        conditions = Conditions.from_state(names, classes, state, "conditions.")
-        epochs = EpochPrior.from_state(state, "epochs.")
-        self._assemble(encoding, conditions, epochs, state["levels.levels"])
+        objects = TrainingObjects.from_state(self.config["conditions"], found, state)
+        self._assemble(encoding, objects, state["levels.levels"])
 
 
 def _check_cadence(cadence: str, real_cadence: float) -> None:

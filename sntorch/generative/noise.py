@@ -28,9 +28,13 @@ def mix(*words: int) -> int:
 @contextmanager
 def seeded(device: torch.device, *words: int) -> Iterator[None]:
     """Draw from a stream that the integers name, and leave the global stream as it was."""
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(mix(*words))
+    on_cuda = device.type == "cuda"
+    with torch.random.fork_rng(devices=[device] if on_cuda else []):
+        # torch.manual_seed would reseed all other devices, too.
+        torch.default_generator.manual_seed(mix(*words))
+        if on_cuda:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(mix(*words))
         yield
 
 

@@ -1,4 +1,8 @@
-"""Opening a trained generator, of whichever kind, from a checkpoint or a folder."""
+"""Opening a trained generator, of whichever kind, from a checkpoint or a folder.
+
+Both name their class as ``package.module.Class``, one outside sntorch as well, and that module is
+imported; the class is refused unless it is a generator, and nothing else in the file is executed.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from sntorch.building import target_class
-from sntorch.checkpoints import module_name
+from sntorch.checkpoints import description
 from sntorch.errors import CheckpointError, ConfigError
 from sntorch.generative.base import GenerativeModel
 from sntorch.pretrained import load_pretrained
+
+# Checkpoints of before they named the whole class.
+OLD = {
+    "LightCurveGAN": "sntorch.generative.gan_module.LightCurveGAN",
+    "FlowMatching": "sntorch.generative.flow_matching.FlowMatching",
+}
 
 
 def open_checkpoint(path: str | Path, map_location: str = "cpu") -> GenerativeModel:
@@ -18,16 +28,20 @@ def open_checkpoint(path: str | Path, map_location: str = "cpu") -> GenerativeMo
     Raises:
         CheckpointError: The file is damaged, missing, or belongs to no generator.
     """
-    from sntorch.generative.flow_matching import FlowMatching
-    from sntorch.generative.gan_module import LightCurveGAN
+    from sntorch.generative.training import TrainedGenerator
 
-    kinds = {kind.__name__: kind for kind in (LightCurveGAN, FlowMatching)}
-    name = module_name(path, "generator")
-    if name not in kinds:
+    found = description(path, "generator")
+    name = found.get("model", "no sntorch generator")
+    target = found.get("_target_", OLD.get(name))
+    if target is None:
         raise CheckpointError(
-            f"{path}: the checkpoint holds {name}; accepted are {', '.join(kinds)}"
+            f"{path}: the checkpoint holds {name}; that of a TrainedGenerator is accepted"
         )
-    return kinds[name].from_checkpoint(path, map_location)
+    try:
+        kind = target_class({"_target_": target}, TrainedGenerator)
+    except ConfigError as error:
+        raise CheckpointError(f"{path}: the checkpoint holds {name}; {error}") from error
+    return kind.from_checkpoint(path, map_location)
 
 
 def open_pretrained(folder: str | Path, map_location: str = "cpu") -> GenerativeModel:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sntorch.building import build, plain
+from sntorch.building import build, plain, target_class
 from sntorch.data.facts import class_counts
 from sntorch.data.light_curve import LightCurves
 from sntorch.errors import CheckpointError, ConfigError
@@ -43,19 +43,27 @@ def fitted_on_the_spot(config: Mapping[str, Any]) -> Choose:
         config: Its ``_target_`` and settings.
 
     Raises:
-        ConfigError: No baseline: a network has to be trained first.
+        ConfigError: No baseline (a network has to be trained first), or wrong settings.
     """
     settings = plain(config)
     try:
         name = described(build(settings, Baseline))
     except ConfigError as error:
-        hint = "a network is trained first (sntorch train) and named by ckpt="
-        raise ConfigError(f"model: {error}; {hint}") from error
+        raise ConfigError(f"model: {error}{_hint(settings)}") from error
 
     def choose(_: str, real: LightCurves) -> Parent:
         return Parent(build(settings, Baseline).fit(real.to_batch()), name)
 
     return choose
+
+
+def _hint(settings: Mapping[str, Any]) -> str:
+    """How a network is used, where the settings name one."""
+    try:
+        target_class(settings, TrainedGenerator)
+    except ConfigError:
+        return ""
+    return "; a network is trained first (sntorch train) and named by ckpt="
 
 
 def described(model: Baseline) -> str:
@@ -78,7 +86,7 @@ def trained_before(path: str | Path, classes: Sequence[str]) -> Choose:
     found = find_model(path)
     model = Generator.from_pretrained(found).model
     name = f"{type(model).__name__} {found.name} sha256:{model_sha256(found)}"
-    known = _classes(model)
+    known = known_classes(model)
     strange = sorted(set(classes) - set(known)) if known else list(classes)[1:]
     if strange:
         trained = f"on {', '.join(known)}" if known else "on one class, which it cannot name"
@@ -88,7 +96,7 @@ def trained_before(path: str | Path, classes: Sequence[str]) -> Choose:
     return lambda kind, _: Parent(model, name, {"type": kind} if known else None)
 
 
-def _classes(model: GenerativeModel) -> list[str]:
+def known_classes(model: GenerativeModel) -> list[str]:
     """Classes that a model can be asked for, none where it knows nothing of classes."""
     if isinstance(model, Baseline):
         return list(class_counts(model.training))

@@ -6,10 +6,11 @@ Letters in shapes: ``B`` objects, ``L`` steps, ``F`` bands, ``P`` numbers of the
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from sntorch.data.batch import LightCurveBatch
@@ -36,6 +37,51 @@ class TrainingObjects:
     bands: tuple[str, ...]
     conditions: Conditions
     epochs: EpochPrior
+
+    @classmethod
+    def of(
+        cls,
+        names: Sequence[str],
+        batch: LightCurveBatch,
+        mask: Tensor,
+        previous: TrainingObjects | None = None,
+    ) -> TrainingObjects:
+        """What is known of training objects, each of which has an observation.
+
+        Args:
+            names: Properties to condition on.
+            batch: The objects.
+            mask: The observations to learn from, shape (B, L, F).
+            previous: Of a model whose codes of conditions are kept.
+
+        Raises:
+            DataError: No objects, or one without observations.
+            ConfigError: A property that the objects do not have.
+        """
+        known = None if previous is None else previous.conditions
+        conditions = Conditions.of(names, batch, known)
+        days = torch.where(mask, phase_of(usable_rows(batch)), 0.0)
+        return cls(batch.bands, conditions, EpochPrior(days, mask.sum(1), batch.t_ref))
+
+    @classmethod
+    def from_state(
+        cls,
+        names: Sequence[str],
+        found: Mapping[str, Any],
+        state: Mapping[str, Tensor],
+        prefix: str = "",
+    ) -> TrainingObjects:
+        """What is known of them in a saved model.
+
+        Args:
+            names: Properties to condition on.
+            found: Its description, with ``bands`` and ``classes``.
+            state: Its tensors, by the names of the ``state_dict``.
+            prefix: What the names of ``conditions`` and ``epochs`` start with.
+        """
+        conditions = Conditions.from_state(names, found["classes"], state, f"{prefix}conditions.")
+        epochs = EpochPrior.from_state(state, f"{prefix}epochs.")
+        return cls(tuple(found["bands"]), conditions, epochs)
 
     def source(
         self, zeropoint: float, t_ref: Tensor, label: Tensor, numbers: Tensor

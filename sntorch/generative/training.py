@@ -15,7 +15,8 @@ from sntorch.data.batch import LightCurveBatch, concatenate
 from sntorch.data.facts import facts
 from sntorch.data.rows import LightCurveRows
 from sntorch.errors import ConfigError
-from sntorch.generative.base import Cadence, GenerativeModel, Seed
+from sntorch.generative.abilities import Abilities
+from sntorch.generative.base import Cadence, GenerativeModel, Seed, refuse_noiseless
 from sntorch.generative.donors import Donors
 from sntorch.generative.evaluate.quick import quick_metrics
 from sntorch.generative.model_card import model_card
@@ -32,17 +33,28 @@ AUGMENT_BELOW = 150
 LOG_EVERY = 20
 
 
-class TrainedGenerator(SavedModule, GenerativeModel):
+class TrainedGenerator(SavedModule, Abilities, GenerativeModel):
     """A generator that Lightning trains, with optimisation by hand.
 
-    A subclass fits what precedes the networks and builds them (``_fit``), says what it knows of
-    its training objects (``objects``), makes a training step, draws rows (``sample_rows``), and
-    rebuilds itself (``_rebuild``). Its ``config`` holds the settings: ``seed``, ``n_validation``,
-    ``start_from`` and ``borrow_epochs`` among them.
+    A subclass fits what precedes the networks, builds them and sets ``bands`` (``_fit``), says
+    what it knows of its training objects (``objects``, ``zeropoint``), makes a training step that
+    counts ``iterations``, draws rows (``sample_rows``), and rebuilds itself (``_rebuild``). It
+    declares what it can, see ``Abilities``; the rest is refused before ``sample_rows`` is called.
+
+    Its ``config`` holds all arguments of its constructor in plain types, which are also given to
+    ``save_hyperparameters``. These keys are read here:
+
+    - ``seed``: names the noise of training and validation;
+    - ``n_validation``: light curves that are drawn for each validation;
+    - ``start_from``: a trained model to go on from, or None; a subclass may do without;
+    - ``borrow_epochs``: whether epochs of its objects are then kept as ``donors``; the same;
+    - ``learning_rate``: what a training that diverges is told to lower; the same;
+    - every name in ``SAME``, with ``start_from``.
 
     Attributes:
         TRAINED: Attributes with weights, which ``start_from`` takes over.
         SAME: Settings that have to be the same for that.
+        average: The average of the networks' weights that samples, None where there is none.
         WHAT: What the model is, in a sentence for its card.
         training_sha256: Of the training set.
         training_facts: What is told about the training set.
@@ -55,12 +67,14 @@ class TrainedGenerator(SavedModule, GenerativeModel):
     WHAT: ClassVar[str]
     KIND = "generator"
     iterations: Tensor
-    average: AveragedModel
+    average: AveragedModel | None
 
     def __init__(self) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.register_buffer("iterations", torch.zeros((), dtype=torch.int64))
+        # As a class attribute, None would hide the module that a subclass sets.
+        self.average = None
         self.bands: tuple[str, ...] = ()
         self.training_sha256 = self.started_sha256 = ""
         self.training_facts: dict[str, Any] = {}
@@ -68,8 +82,15 @@ class TrainedGenerator(SavedModule, GenerativeModel):
         self._held_out: list[LightCurveBatch] = []
 
     def setup(self, stage: str) -> None:
-        """Fit the encoding on the data module's training objects, unless that has been done."""
-        if not self.bands and stage == "fit":
+        """Fit the encoding on the data module's training objects, unless that has been done.
+
+        A checkpoint to resume from holds what a model to start from gave, so that one is not
+        opened again where ``trainer.ckpt_path`` is set beforehand, as ``sntorch train`` does; of
+        an argument of ``trainer.fit`` Lightning tells only later.
+        """
+        started = self.config.get("start_from") is not None
+        resumed = started and self.trainer.ckpt_path is not None
+        if not self.bands and stage == "fit" and not resumed:
             data: Any = self.trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
             self.fit_encoding(data.train_batch())
 
@@ -84,17 +105,19 @@ class TrainedGenerator(SavedModule, GenerativeModel):
 
         Raises:
             DataError: A band without observations, or no object with any.
-            ConfigError: A condition that the objects do not have, or a model to start from that
-                does not fit.
+            ConfigError: A condition that the objects do not have, a model to start from that
+                does not fit, or objects without noise for a model that knows no true fluxes.
         """
         warn_of_few(batch)
-        start = self.config["start_from"]
+        start = self.config.get("start_from")
         previous = None if start is None else open_start(self, start, batch)
         self._fit(batch, previous)
+        if not self.knows_true_flux:
+            refuse_noiseless(batch)
         self.training_sha256, self.training_facts = training_sha256(batch), facts(batch)
         if previous is not None:
             self.started_sha256 = previous.training_sha256
-            if self.config["borrow_epochs"]:
+            if self.config.get("borrow_epochs"):
                 self.donors = Donors.of(previous.objects)
             self._take_over(previous)
 
@@ -111,7 +134,8 @@ class TrainedGenerator(SavedModule, GenerativeModel):
         """The weights of a trained model; the average forgets them as fast as fresh ones."""
         for name in self.TRAINED:
             getattr(self, name).load_state_dict(getattr(previous, name).state_dict())
-        self.average.updates.zero_()
+        if self.average is not None:
+            self.average.updates.zero_()
 
     @property
     @abstractmethod
@@ -142,14 +166,19 @@ class TrainedGenerator(SavedModule, GenerativeModel):
             ConfigError: One of them.
         """
         if not all(bool(loss.isfinite()) for loss in losses.values()):
+            now = self.config.get("learning_rate", "not among the settings")
             raise ConfigError(
                 f"training diverged after {int(self.iterations)} iterations (a loss is not "
-                f"finite); lower model.learning_rate, now {self.config['learning_rate']}"
+                f"finite); lower model.learning_rate, now {now}"
             )
 
     def keep_held_out(self, batch: LightCurveBatch) -> None:
         """Keep held-out objects; they are compared when all are there."""
         self._held_out.append(batch.to("cpu"))
+
+    def validation_step(self, batch: LightCurveBatch, batch_idx: int) -> None:
+        """Keep the held-out objects."""
+        self.keep_held_out(batch)
 
     def on_validation_epoch_end(self) -> None:
         """Compare fresh samples with the held-out objects: scores as ``val/…``."""
@@ -174,7 +203,13 @@ class TrainedGenerator(SavedModule, GenerativeModel):
         temperature: float = 1.0,
         noiseless: bool = False,
     ) -> LightCurveBatch:
-        """Draw ``n`` light curves; see ``GenerativeModel.sample`` and ``sample_rows``."""
+        """Draw ``n`` light curves; see ``GenerativeModel.sample`` and ``sample_rows``.
+
+        Raises:
+            ConfigError: An untrained model, or what the model cannot be asked for.
+        """
+        self.check_trained()
+        self.check_abilities(cadence, noiseless)
         asked = n, lengths, condition, cadence, seed, temperature, noiseless
         return replace(self.sample_rows(*asked).to_batch(), noiseless=noiseless)
 
@@ -237,7 +272,7 @@ class TrainedGenerator(SavedModule, GenerativeModel):
         """
         self.check_trained()
         # The model that this one started from lies elsewhere; its weights are here.
-        arguments = self.config | {"start_from": None}
+        arguments = {k: None if k == "start_from" else v for k, v in self.config.items()}
         config = {**named(type(self)), "arguments": arguments, **self._description()}
         card = model_card(self.WHAT, config, self.objects.conditions, scores)
         save_pretrained(folder, config, self.state_dict(), card)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from sntorch.generative.noise import BLOCK, balanced, object_noise
+from sntorch.generative.noise import BLOCK, balanced, mix, object_noise, seeded
 
 
 def test_an_object_keeps_its_noise_whatever_is_drawn_beside_it():
@@ -39,3 +40,27 @@ def test_each_round_of_draws_is_an_order_of_all_members():
     assert torch.equal(drawn.view(3, 10).sort().values, torch.arange(10).expand(3, 10))
     assert not torch.equal(drawn[:10], drawn[10:20])
     assert torch.equal(balanced(3, index[[25, 4]], 10), drawn[[25, 4]])
+
+
+def test_a_stream_on_the_cpu_seeds_nothing_else(monkeypatch):
+    """A CUDA device's own stream goes on, for it is not put back."""
+    seeds = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeds.append)
+    monkeypatch.setattr(torch.cuda, "manual_seed", seeds.append)
+    before = torch.get_rng_state()
+    with seeded(torch.device("cpu"), 3, 4):
+        drawn = torch.randn(5)
+    assert seeds == []
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(drawn, torch.randn(5, generator=torch.Generator().manual_seed(mix(3, 4))))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_stream_on_a_cuda_device_is_its_own():
+    device, before = torch.device("cuda"), torch.cuda.get_rng_state()
+    drawn = []
+    for _ in range(2):
+        with seeded(device, 3, 4):
+            drawn.append(torch.randn(5, device=device))
+    assert torch.equal(*drawn)
+    assert torch.equal(torch.cuda.get_rng_state(), before)

@@ -125,6 +125,24 @@ def test_a_checkpoint_and_a_folder_need_their_start_no_more(make, tmp_path):
     assert str(tmp_path) not in (tmp_path / "rare" / "config.json").read_text()
 
 
+def test_resuming_needs_no_model_to_start_from(make, tmp_path):
+    trained(make, tmp_path)
+    start = {"start_from": tmp_path / "common.ckpt"}
+    whole, cut, run = make(**start), make(**start), trainer(1)
+    trainer(2).fit(whole, served(rare()))
+    run.fit(cut, served(rare()))
+    run.save_checkpoint(tmp_path / "cut.ckpt", weights_only=False)
+    (tmp_path / "common.ckpt").unlink()
+    again, run = make(**start), trainer(2)
+    run.ckpt_path = str(tmp_path / "cut.ckpt")
+    run.fit(again, served(rare()), weights_only=True)
+    assert int(again.iterations) == int(whole.iterations)
+    for key, value in networks(whole).items():
+        assert torch.equal(networks(again)[key], value), key
+    assert again.started_sha256 == whole.started_sha256
+    assert torch.equal(again.sample(5, seed=1).flux, whole.sample(5, seed=1).flux)
+
+
 @pytest.mark.parametrize(
     ("batch", "changes", "message"),
     [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sntorch.data.batch import LightCurveBatch
 from sntorch.errors import ConfigError, DataError
+from sntorch.generative.abilities import GENERATED, GIVEN, NOISELESS, Abilities
 from sntorch.generative.base import Cadence, GenerativeModel, Seed, refuse_noiseless
 from sntorch.generative.baselines.errors import fit_error_law
 from sntorch.generative.baselines.training_set import (
@@ -38,8 +39,13 @@ from sntorch.pretrained import (
 ATTEMPTS = 200
 
 
-class Baseline(GenerativeModel):
+class Baseline(Abilities, GenerativeModel):
     """A generator that holds its training set; a subclass says how one object is drawn.
+
+    A subclass is a dataclass (``@dataclass(eq=False)``) whose fields are its settings, for those
+    are what is kept with the fitted model. It declares what it can: ``follows_cadence = True`` if
+    it observes at the epochs of ``turn.given``, ``knows_true_flux = True`` if its photometry has
+    true fluxes.
 
     Attributes:
         training: The usable observations of the training objects.
@@ -53,8 +59,14 @@ class Baseline(GenerativeModel):
     counts: Tensor
     fitted: dict[str, Tensor]
     detection_snr: ClassVar[float | None] = None
-    follows_cadence: ClassVar[bool] = True
-    knows_true_flux: ClassVar[bool] = True
+    REFUSALS: ClassVar[dict[str, str]] = Abilities.REFUSALS | {
+        NOISELESS: "noiseless: {name} repeats observed fluxes with their noise; gaussian_process "
+        "and parametric know true ones",
+        GENERATED: "cadence generated: {name} takes the epochs of training objects; none or "
+        "resampled is accepted",
+        GIVEN: "{name} keeps the epochs of its training objects; cadence: none or resampled is "
+        "accepted",
+    }
 
     def fit(self, batch: LightCurveBatch) -> Self:
         """Learn from training objects.
@@ -63,9 +75,10 @@ class Baseline(GenerativeModel):
             batch: Light curves; upper limits and values that are not finite are left out.
 
         Raises:
-            ConfigError: Training objects without noise.
+            ConfigError: Training objects without noise, or a class that is no dataclass.
             DataError: A class with fewer than 5 objects, or a band without observations.
         """
+        self._check_dataclass()
         refuse_noiseless(batch)
         self._hold(usable(batch))
         known = self.training
@@ -130,7 +143,7 @@ class Baseline(GenerativeModel):
             ConfigError: A condition, lengths, a cadence or true fluxes that cannot be had.
             DataError: Nothing of an object is ever brighter than ``detection_snr``.
         """
-        self._check_noiseless(noiseless)
+        self.check_abilities(cadence, noiseless)
         drawn = self._drawn(n, lengths, condition, cadence, seed, temperature)
         return together(drawn, self.training, noiseless)
 
@@ -138,18 +151,10 @@ class Baseline(GenerativeModel):
         self, n: int, noiseless: bool = False, **options: Any
     ) -> tuple[LightCurveBatch, list[str]]:
         """Draw as ``sample`` does, and say which training object each one was made from."""
-        self._check_noiseless(noiseless)
+        self.check_abilities(options.get("cadence"), noiseless)
         drawn = self._drawn(n, **options)
         names = ["" if d.source is None else self.training.object_id[d.source] for d in drawn]
         return together(drawn, self.training, noiseless), names
-
-    def _check_noiseless(self, noiseless: bool) -> None:
-        """Refuse true fluxes that nobody knows."""
-        if noiseless and not self.knows_true_flux:
-            raise ConfigError(
-                f"noiseless: {type(self).__name__} repeats observed fluxes with their noise; "
-                "gaussian_process and parametric know true ones"
-            )
 
     def _drawn(
         self,
@@ -215,11 +220,6 @@ class Baseline(GenerativeModel):
 
     def _given(self, cadence: LightCurveBatch) -> list[tuple[Photometry, float]]:
         """Epochs of the light curves whose cadence a user wants."""
-        if not self.follows_cadence:
-            raise ConfigError(
-                f"{type(self).__name__} keeps the epochs of its training objects; cadence: none "
-                "or resampled is accepted"
-            )
         if cadence.bands != self.bands:
             raise ConfigError(
                 f"cadence in bands {', '.join(cadence.bands)}: this generator has "
@@ -256,17 +256,34 @@ class Baseline(GenerativeModel):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The settings that the constructor was given."""
+        """The settings that the constructor was given.
+
+        Raises:
+            ConfigError: The class is no dataclass, which says what they are.
+        """
+        self._check_dataclass()
         return {f.name: getattr(self, f.name) for f in fields(self) if f.init}  # pyright: ignore[reportArgumentType]
+
+    def _check_dataclass(self) -> None:
+        """Refuse a class whose settings could not be kept; its decorator comes after its base."""
+        if not is_dataclass(self):
+            raise ConfigError(
+                f"{type(self).__name__}: a Baseline is a dataclass, whose fields are its "
+                "settings; write @dataclass(eq=False) above the class"
+            )
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, map_location: str = "cpu") -> Self:
         """The model in a folder, ready to sample.
 
+        Args:
+            folder: Of the model.
+            map_location: Changes nothing, for baselines draw on the CPU; networks take it.
+
         Raises:
             CheckpointError: A missing or damaged file, or the folder of another model.
         """
-        config, tensors = load_pretrained(folder, map_location, cls)
+        config, tensors = load_pretrained(folder, of=cls)
         with rebuilding(folder):
             model = cls(**config["arguments"])
             columns = {f.name: tensors.get(f"training.{f.name}") for f in fields(LightCurveBatch)}
@@ -280,5 +297,7 @@ class Baseline(GenerativeModel):
                 )
             )
         prefix = "fitted."
-        model.fitted = {k.removeprefix(prefix): v for k, v in tensors.items() if prefix in k}
+        model.fitted = {
+            k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)
+        }
         return model

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from sntorch.generative.baselines.base import Baseline
 from sntorch.generative.baselines.training_set import Drawn
@@ -17,9 +16,6 @@ class Bootstrap(Baseline):
     Epochs stay as they are, so only ``cadence="resampled"`` is had; lengths are met by leaving out
     observations of an object that has enough. ``temperature`` changes nothing.
     """
-
-    follows_cadence: ClassVar[bool] = False
-    knows_true_flux: ClassVar[bool] = False
 
     def _draw(self, turn: Turn) -> Drawn:
         i, photometry = turn.own_light_curve(self.photometry, self.counts)

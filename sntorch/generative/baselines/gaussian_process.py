@@ -45,6 +45,10 @@ class GaussianProcessResampling(Baseline):
     redshift_scatter: float = 0.0
     detection_snr: float | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
 
+    # Without annotations, which would make them settings.
+    follows_cadence = True
+    knows_true_flux = True
+
     def __post_init__(self) -> None:
         check_settings(self, "redshift_scatter")
 

@@ -9,7 +9,6 @@ its errors say so.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
@@ -47,9 +46,6 @@ class Jitter(Baseline):
     drop: float = 0.05
     redshift_scatter: float = 0.0
     detection_snr: float | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
-
-    follows_cadence: ClassVar[bool] = False
-    knows_true_flux: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_settings(self, "grey", "band", "time", "noise", "redshift_scatter", shares=("drop",))

@@ -37,6 +37,10 @@ class ParametricPopulation(Baseline):
     model_error: float = 0.03
     detection_snr: float | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
 
+    # Without annotations, which would make them settings.
+    follows_cadence = True
+    knows_true_flux = True
+
     def __post_init__(self) -> None:
         check_settings(self, "model_error")
 
