@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sntorch.cli.entry import hydra_main, whole_number
+from sntorch.cli.entry import hydra_main, told_warnings, whole_number
+from sntorch.cli.outputs import refuse_existing
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -19,13 +20,18 @@ def main(cfg: DictConfig) -> None:
 
     from sntorch.data.io import write
     from sntorch.generative import Generator
+    from sntorch.generative.parents import marked, trained_name
+    from sntorch.pretrained import find_model
 
     whole_number(cfg, "n", 1)
     whole_number(cfg, "seed", 0)
-    generator = Generator.from_pretrained(cfg.ckpt)
+    out = Path(cfg.out)
+    refuse_existing(out, cfg.overwrite)
+    found = find_model(cfg.ckpt)
+    generator = Generator.from_pretrained(found)
     started = time.perf_counter()
     condition = OmegaConf.to_container(cfg.condition) if cfg.condition else None
-    batch = generator.sample(
+    batch, parents = generator.model.sample_with_parents(
         cfg.n,
         lengths=cfg.lengths,
         condition=condition,
@@ -35,8 +41,11 @@ def main(cfg: DictConfig) -> None:
         noiseless=cfg.noiseless,
     )
     elapsed = time.perf_counter() - started
-    out = Path(cfg.out)
-    write(batch.to_light_curves(), out, format=cfg.format)
+    # A seed's objects keep apart from another's when two tables are joined.
+    names = [f"gen_{cfg.seed}_{i:06d}" for i in range(cfg.n)]
+    model = trained_name(generator.model, found)
+    with told_warnings():
+        write(marked(batch, names, parents, model, cfg.seed), out, format=cfg.format)
     observations = int(batch.mask.sum())
     print(
         f"{out}: {cfg.n} light curves, {observations} observations, generated in {elapsed:.1f} s"
