@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 
 from sntorch.cli import main as dispatcher
 from sntorch.cli.config import composed, copy_configs
-from sntorch.cli.entry import config_dir, user_message
+from sntorch.cli.entry import config_dir, guarded, told_warnings, user_message
 from sntorch.cli.runs import check_readable, newest_checkpoint
-from sntorch.errors import CheckpointError, ConfigError, DataError
+from sntorch.errors import CheckpointError, ConfigError, DataError, SntorchWarning
 
 
 def run(*arguments, cwd=None):
@@ -64,6 +66,8 @@ def test_wrong_verb_lists_the_right_ones(capsys, monkeypatch):
         (("generate", "ckpt=nowhere"), "nowhere: no checkpoint there"),
         (("generate", "n=5"), "ckpt= is needed"),
         (("simulate", "n=abc"), "n=abc: a whole number of at least 1"),
+        (("train", "logger=null"), "logger=null: a config has to be named; ~logger leaves it out"),
+        (("train", "model=null"), "accepted are baseline/bootstrap"),
     ],
 )
 def test_user_errors_are_one_line(arguments, words, tmp_path):
@@ -81,6 +85,34 @@ def test_configs_can_be_copied_and_printed(tmp_path):
     assert "sampler: nuts" in composed("train-bayesn", ["experiment=t21"])
     with pytest.raises(ConfigError, match="no config 'tarin'"):
         composed("tarin", [])
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("data", "list"), ("data", "--help")])
+def test_a_reader_that_stops_reading_is_no_error(arguments):
+    """As ``sntorch --help | head -1``, with a pipe that nobody reads from the beginning."""
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "sntorch.cli.main", *arguments]
+    result = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert result.stderr == ""
+    assert result.returncode == 141
+
+
+def test_other_broken_pipes_are_told():
+    def run():
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        guarded(run)
+
+
+def test_warnings_of_ours_are_one_line_at_once(capsys):
+    with pytest.warns(DeprecationWarning, match="theirs"), told_warnings():
+        warnings.warn("3 objects left out", SntorchWarning, stacklevel=1)
+        assert capsys.readouterr().err == "sntorch: 3 objects left out\n"
+        warnings.warn("theirs", DeprecationWarning, stacklevel=1)
+    assert capsys.readouterr().err == ""
 
 
 def test_messages_are_found_behind_hydras_wrapping():
