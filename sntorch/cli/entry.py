@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import select
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -92,8 +93,11 @@ def guarded(run: Callable[[], Any]) -> None:
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
-        _end_without_reader()
-        raise
+        if not _reader_is_gone():
+            raise
+        # As ``sntorch data list | head``. Python flushes once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(PIPE_CLOSED)
     except KeyboardInterrupt:
         sys.stderr.write("sntorch: interrupted\n")
         sys.exit(INTERRUPTED)
@@ -107,14 +111,15 @@ def guarded(run: Callable[[], Any]) -> None:
         sys.exit(code)
 
 
-def _end_without_reader() -> None:
-    """End quietly if it is stdout that nobody reads any more: ``sntorch data list | head``."""
+def _reader_is_gone() -> bool:
+    """Whether it is stdout that nobody reads any more, not a pipe between processes of ours."""
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Python flushes once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(PIPE_CLOSED)
+        watched = select.poll()
+        watched.register(sys.stdout.fileno(), 0)
+    except (OSError, AttributeError):
+        # Not a file, or a system without poll.
+        return False
+    return any(events & select.POLLERR for _, events in watched.poll(0))
 
 
 @contextmanager

@@ -63,7 +63,9 @@ def test_a_folder_of_snana_files_says_so_too(model, tmp_path):
 def test_objects_of_two_seeds_have_different_names(model, tmp_path):
     for seed in (1, 2):
         assert run(model, tmp_path, f"seed={seed}", f"out={seed}.parquet") == 0
-    first, second = ([lc.object_id for lc in sntorch.read(tmp_path / f"{s}.parquet")] for s in "12")
+    first, second = (
+        [lc.object_id for lc in sntorch.read(tmp_path / f"{s}.parquet")] for s in "12"
+    )
     assert first[0] == "gen_1_000000"
     assert len({*first, *second}) == 10
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -7,7 +8,9 @@ import warnings
 from pathlib import Path
 
 import pytest
+import torch
 
+from sntorch.checkpoints import KEY, explained, module_name
 from sntorch.cli import main as dispatcher
 from sntorch.cli.config import composed, copy_configs
 from sntorch.cli.entry import config_dir, guarded, told_warnings, user_message
@@ -87,13 +90,19 @@ def test_configs_can_be_copied_and_printed(tmp_path):
         composed("tarin", [])
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("data", "list"), ("data", "--help")])
-def test_a_reader_that_stops_reading_is_no_error(arguments):
+@pytest.mark.parametrize(
+    ("arguments", "unbuffered"),
+    [(("--help",), ""), (("data", "list"), ""), (("data", "--help"), ""), (("data", "list"), "1")],
+)
+def test_a_reader_that_stops_reading_is_no_error(arguments, unbuffered):
     """As ``sntorch --help | head -1``, with a pipe that nobody reads from the beginning."""
     read, write = os.pipe()
     os.close(read)
     command = [sys.executable, "-m", "sntorch.cli.main", *arguments]
-    result = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True)
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    result = subprocess.run(
+        command, stdout=write, stderr=subprocess.PIPE, text=True, env=environment
+    )
     os.close(write)
     assert result.stderr == ""
     assert result.returncode == 141
@@ -108,10 +117,11 @@ def test_other_broken_pipes_are_told():
 
 
 def test_warnings_of_ours_are_one_line_at_once(capsys):
-    with pytest.warns(DeprecationWarning, match="theirs"), told_warnings():
+    with told_warnings():
         warnings.warn("3 objects left out", SntorchWarning, stacklevel=1)
         assert capsys.readouterr().err == "sntorch: 3 objects left out\n"
-        warnings.warn("theirs", DeprecationWarning, stacklevel=1)
+        with pytest.warns(DeprecationWarning, match="theirs"):
+            warnings.warn("theirs", DeprecationWarning, stacklevel=1)
     assert capsys.readouterr().err == ""
 
 
@@ -133,3 +143,20 @@ def test_last_means_the_newest_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(CheckpointError, match="train first"):
         newest_checkpoint("gan_ia")
+
+
+def test_a_checkpoint_that_was_cut_off_is_called_damaged(tmp_path):
+    torch.save({KEY: {"model": "LightCurveGAN"}, "state_dict": {}}, tmp_path / "whole.ckpt")
+    whole = (tmp_path / "whole.ckpt").read_bytes()
+    cut = tmp_path / "cut.ckpt"
+    for n in (0, 5, len(whole) // 2, len(whole) - 10):
+        cut.write_bytes(whole[:n])
+        with pytest.raises(CheckpointError, match=r"cut.ckpt: damaged or not a checkpoint"):
+            module_name(cut, "generator")
+    with (
+        pytest.raises(CheckpointError, match=r"damaged or not a checkpoint"),
+        explained(cut, "generator's"),
+    ):
+        raise OSError(errno.EINVAL, "Invalid argument")
+    with pytest.raises(CheckpointError, match="No such file"):
+        module_name(tmp_path / "nowhere.ckpt", "generator")

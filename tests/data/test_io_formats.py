@@ -445,12 +445,14 @@ def test_talk_shorter_bands_and_cut(tmp_path: Path) -> None:
 
 
 def test_talk_leaves_out_what_has_no_magnitude(tmp_path: Path) -> None:
+    peak = {"peak_mjd": 55001.0}
     faint = replace(three(), object_id="faint", flux=-np.ones(3))
+    objects = [replace(three(), object_id="whole", **peak), replace(negative(), **peak), faint]
     with pytest.warns(
         SntorchWarning,
         match=r"c.csv: left out 4 observations without .* and 1 of 3 objects that have no other",
     ) as told:
-        write([replace(three(), object_id="whole"), negative(), faint], tmp_path / "c.csv", "talk")
+        write(objects, tmp_path / "c.csv", format="talk")
     assert len(told) == 1
     found = read(tmp_path / "c.csv")
     assert [(lc.object_id, len(lc)) for lc in found] == [("whole", 3), (negative().object_id, 2)]

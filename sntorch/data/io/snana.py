@@ -6,8 +6,9 @@ github.com/RickKessler/SNANA).
 What the format holds: FLUXCAL, zero point 27.5 (other zero points are converted on writing), one
 word for the name, and the header below. Upper limits are kept in a column ``UPPERLIMIT`` of our
 own, the class in ``SNTYPE_NAME``; ``synthetic`` and ``seed`` of generated objects stand in the
-header, what generated them in the folder's ``.README``. Numbers are written with all their digits, so that what is read
-back is equal. Columns other than time, filter, flux and error are not kept.
+header, what generated them in the folder's ``.README``. Numbers are written with all their
+digits, so that what is read back is equal. Columns other than time, filter, flux and error are
+not kept.
 """
 
 from __future__ import annotations

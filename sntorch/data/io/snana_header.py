@@ -90,7 +90,11 @@ def header_lines(lc: LightCurve, used: list[str]) -> list[str]:
 
 def _is_word(key: str, value: Any) -> bool:
     """Whether an entry of ``meta`` fits SNANA's header: a keyword with one word."""
-    if key in (*OWN, provenance.MARK) or not re.fullmatch(r"[A-Za-z_][\w()]*", key) or isinstance(value, bool):
+    if (
+        key in (*OWN, provenance.MARK)
+        or not re.fullmatch(r"[A-Za-z_][\w()]*", key)
+        or isinstance(value, bool)
+    ):
         return False
     if isinstance(value, int | float | np.number):
         return bool(np.isfinite(value))
