@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -101,8 +102,18 @@ def explained(path: str | Path, kind: str) -> Iterator[None]:
         what = f"damaged or not a checkpoint ({type(error).__name__})"
         raise CheckpointError(f"{path}: {what}") from error
     except DAMAGED as error:
+        if _is_cut_off(error):
+            raise CheckpointError(
+                f"{path}: damaged or not a checkpoint ({type(error).__name__}: incomplete)"
+            ) from error
         what = f"{_first_line(error)}; a {kind} checkpoint is accepted"
         raise CheckpointError(f"{path}: {what}") from error
+
+
+def _is_cut_off(error: BaseException) -> bool:
+    """Whether an error is what torch makes of a file that ends too early."""
+    invalid = isinstance(error, OSError) and error.errno == errno.EINVAL
+    return invalid or isinstance(error, EOFError) or "PytorchStreamReader" in str(error)
 
 
 def _first_line(error: BaseException) -> str:

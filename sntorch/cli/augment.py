@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sntorch.cli.entry import hydra_main, told_warnings, whole_number
+from sntorch.cli.outputs import refuse_existing
 from sntorch.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -30,8 +31,7 @@ def main(cfg: DictConfig) -> None:
     whole_number(cfg, "seed", 0)
     out = Path(cfg.out)
     format = _format(out, cfg.format)
-    if out.exists() and not cfg.overwrite:
-        raise ConfigError(f"out={out}: exists already; overwrite=true replaces it")
+    refuse_existing(out, cfg.overwrite)
     real = read(cfg.files)
     lack = wanted(real, cfg.target, _classes(cfg))
     with told_warnings():

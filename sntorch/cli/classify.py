@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sntorch.cli.entry import hydra_main, told_warnings, whole_number
+from sntorch.cli.outputs import refuse_existing
 from sntorch.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def main(cfg: DictConfig) -> None:
         whole_number(cfg, name, least)
     out = Path(settings["out"])
     check_suffix(out)
+    refuse_existing(out, settings["overwrite"])
     classifier = Classifier.from_pretrained(settings["ckpt"], device(str(settings["device"])))
     started = time.perf_counter()
     with told_warnings(), Stages() as stages:

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from sntorch.cli.entry import guarded, told_warnings
+from sntorch.cli.outputs import refuse_existing
 from sntorch.data import catalog
 from sntorch.data.io import FORMATS, read
 from sntorch.data.light_curve import LightCurves
 from sntorch.errors import ConfigError
 
-OPTIONS = ("strict", "format", "to_format", "survey", "bad_rows")
+OPTIONS = ("strict", "format", "to_format", "survey", "bad_rows", "overwrite")
+TRUTHS = ("strict", "overwrite")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -80,18 +82,16 @@ def _fetch(options: argparse.Namespace) -> int:
 def _convert(options: argparse.Namespace) -> int:
     settings = _settings(options.settings)
     to_format = settings.pop("to_format", None)
-    light_curves = _read(Path(options.source), settings)
-    light_curves.write(options.target, format=to_format)
+    overwrite = settings.pop("overwrite", False)
+    refuse_existing(Path(options.target), overwrite, "OUT")
+    # What was left out is one line on stderr instead of Python's warning.
+    with told_warnings():
+        light_curves = read(options.source, **settings)
+        light_curves.write(options.target, format=to_format)
     left_out = len(light_curves.skipped)
     print(f"read    {options.source}: {_counts(light_curves)}, {left_out} objects left out")
     print(f"wrote   {options.target}")
     return 0
-
-
-def _read(source: Path, settings: dict[str, Any]) -> LightCurves:
-    """Read, with what was left out as one line on stderr instead of Python's warning."""
-    with told_warnings():
-        return read(source, **settings)
 
 
 def _counts(light_curves: LightCurves) -> str:
@@ -113,7 +113,7 @@ def _settings(words: list[str]) -> dict[str, Any]:
         if band != key:
             settings.setdefault("bands", {})[band] = value
         else:
-            settings[key] = _truth(key, value) if key == "strict" else value
+            settings[key] = _truth(key, value) if key in TRUTHS else value
     return settings
 
 

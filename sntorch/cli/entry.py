@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import select
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -11,11 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sntorch.cli.experiments import check_verb
+from sntorch.cli.experiments import check_groups, check_verb
 from sntorch.errors import ConfigError, SntorchError, SntorchWarning
 
 USER_ERROR = 2
 INTERRUPTED = 130
+# What a shell reports of a command that was stopped by the end of its pipe.
+PIPE_CLOSED = 141
 
 
 def config_dir() -> Path:
@@ -42,6 +45,7 @@ def hydra_main(config_name: str) -> Callable[[Callable[[Any], Any]], Callable[[]
             import hydra
 
             verb, folder = config_name.replace("_", "-"), config_dir()
+            guarded(functools.partial(check_groups, sys.argv[1:], folder))
             guarded(functools.partial(check_verb, verb, sys.argv[1:], folder))
 
             # A user's error ends inside the task, before Hydra adds lines of its own to it.
@@ -84,7 +88,16 @@ def _use_threads(n: int | None) -> None:
 def guarded(run: Callable[[], Any]) -> None:
     """Run a verb; an error that the user can act on becomes one line on stderr and exit code 2."""
     try:
-        code = run()
+        try:
+            code = run()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        if not _reader_is_gone():
+            raise
+        # As ``sntorch data list | head``. Python flushes once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(PIPE_CLOSED)
     except KeyboardInterrupt:
         sys.stderr.write("sntorch: interrupted\n")
         sys.exit(INTERRUPTED)
@@ -98,14 +111,32 @@ def guarded(run: Callable[[], Any]) -> None:
         sys.exit(code)
 
 
+def _reader_is_gone() -> bool:
+    """Whether it is stdout that nobody reads any more, not a pipe between processes of ours."""
+    try:
+        watched = select.poll()
+        watched.register(sys.stdout.fileno(), 0)
+    except (OSError, AttributeError):
+        # Not a file, or a system without poll.
+        return False
+    return any(events & select.POLLERR for _, events in watched.poll(0))
+
+
 @contextmanager
 def told_warnings() -> Iterator[None]:
     """Show our own warnings as one line each on stderr, in place of Python's form of them."""
-    with warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings():
         warnings.simplefilter("always", SntorchWarning)
+        others = warnings.showwarning
+
+        def show(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, SntorchWarning):
+                sys.stderr.write(f"sntorch: {message}\n")
+            else:
+                others(message, category, *where, **more)
+
+        warnings.showwarning = show
         yield
-    for warning in caught:
-        sys.stderr.write(f"sntorch: {warning.message}\n")
 
 
 def user_message(error: BaseException) -> str | None:
@@ -113,16 +144,15 @@ def user_message(error: BaseException) -> str | None:
     from hydra.errors import HydraException, MissingConfigException
     from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-    from sntorch.cli.misspelt import unknown_option
+    from sntorch.cli.misspelt import missing_config, unknown_option
 
     ours = _first(error, SntorchError)
     if ours is not None:
         return _one_line(str(ours))
     if isinstance(error, MissingConfigException):
         name = str(error.missing_cfg_file)
-        # Of a config in a sub-folder Hydra knows its neighbours' names at most.
-        if not error.options or name.count("/") > 1:
-            return _one_line(_missing(name))
+        if "/" in name:
+            return missing_config(name, config_dir(), error.options or ())
     needed = getattr(_first(error, MissingMandatoryValue), "full_key", None)
     if needed:
         return f"{needed}= is needed and was not given"
@@ -134,15 +164,6 @@ def user_message(error: BaseException) -> str | None:
         cause = str(error.__cause__ or "")
         return _one_line(str(error) if cause in str(error) else f"{error} {cause}")
     return None
-
-
-def _missing(name: str) -> str:
-    """What to choose in place of a config in a sub-folder; Hydra itself looks only beside it."""
-    group, _, _ = name.partition("/")
-    folder = config_dir() / group
-    found = (p.relative_to(folder).with_suffix("") for p in folder.rglob("*.yaml"))
-    names = ", ".join(sorted(p.as_posix() for p in found)) or "none"
-    return f"no config {name!r}; {group} has {names}"
 
 
 def _first(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:

@@ -11,6 +11,7 @@ from sntorch.cli.entry import hydra_main, told_warnings
 from sntorch.cli.evaluate_classifier import evaluate_classifier_run
 from sntorch.cli.evaluate_sbi import evaluate_sbi
 from sntorch.cli.evaluation_report import summary, write_report
+from sntorch.cli.outputs import refuse_existing_report
 from sntorch.cli.training_data import training_data
 from sntorch.errors import ConfigError, DataError
 
@@ -29,6 +30,7 @@ def main(cfg: DictConfig) -> None:
     if cfg.task not in TASKS:
         raise ConfigError(f"task={cfg.task}: accepted is {', '.join(TASKS)}")
     output = Path(cfg.out)
+    refuse_existing_report(output, cfg.overwrite)
     if cfg.task == "classifier":
         text, names = evaluate_classifier_run(cfg, output), (*FILES, "tables")
     elif cfg.task == "sbi":

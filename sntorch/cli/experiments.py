@@ -1,13 +1,16 @@
-"""Experiments and the verbs that they are for: all lie in one group, each says its verb."""
+"""What a verb's overrides choose: experiments lie in one group, each says which verb it is for."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from sntorch.cli.misspelt import config_names
 from sntorch.errors import ConfigError
 
 GROUP = "experiment"
+# Groups without which a run does as well.
+OPTIONAL = ("logger",)
 
 
 def verb_of(path: Path) -> str | None:
@@ -15,6 +18,24 @@ def verb_of(path: Path) -> str | None:
     import yaml
 
     return yaml.safe_load(path.read_text()).get("verb")
+
+
+def check_groups(overrides: Sequence[str], configs: Path) -> None:
+    """Refuse ``null`` for a group of configs, which Hydra does not understand.
+
+    Args:
+        overrides: What was typed after the verb.
+        configs: Folder of the packaged configs.
+
+    Raises:
+        ConfigError: There is one.
+    """
+    for override in overrides:
+        group, _, value = override.partition("=")
+        if value == "null" and (configs / group).is_dir():
+            names = ", ".join(config_names(configs, group))
+            instead = f"~{group} leaves it out" if group in OPTIONAL else f"accepted are {names}"
+            raise ConfigError(f"{override}: a config has to be named; {instead}")
 
 
 def check_verb(verb: str, overrides: Sequence[str], configs: Path) -> None:

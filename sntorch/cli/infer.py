@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sntorch.cli.bayesn_runs import output_folder, write_config, write_figures
 from sntorch.cli.entry import hydra_main, told_warnings, whole_number
+from sntorch.cli.outputs import refuse_existing_report
 from sntorch.errors import ConfigError, SntorchWarning
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def main(cfg: DictConfig) -> None:
     for name, least in (("draws", 100), ("seed", 0)):
         whole_number(cfg, name, least)
     folder = output_folder(cfg.out, cfg.task)
+    refuse_existing_report(folder, cfg.overwrite)
     with told_warnings():
         print(infer(cfg, folder))
     print(folder)

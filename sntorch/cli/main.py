@@ -27,6 +27,10 @@ VERBS = {
 
 def main() -> None:
     """Entry point of the console script."""
+    guarded(_main)
+
+
+def _main() -> None:
     arguments = sys.argv[1:]
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage())

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sntorch.cli.entry import hydra_main
+from sntorch.cli.outputs import refuse_existing
 from sntorch.errors import CheckpointError, ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def main(cfg: DictConfig) -> None:
     """Write the folder."""
     from sntorch.pretrained import find_model, model_sha256
 
+    refuse_existing(Path(cfg.out), cfg.overwrite)
     path = find_model(cfg.ckpt)
     kind, model = opened(path)
     scores = None

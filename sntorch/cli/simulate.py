@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sntorch.cli.entry import hydra_main, whole_number
+from sntorch.cli.entry import hydra_main, told_warnings, whole_number
+from sntorch.cli.outputs import refuse_existing
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -22,12 +23,15 @@ def main(cfg: DictConfig) -> None:
 
     whole_number(cfg, "n", 1)
     whole_number(cfg, "seed", 0)
+    out = Path(cfg.out)
+    truth = Path(cfg.truth) if cfg.truth else _beside(out, ".truth.parquet")
+    for name, path in (("out", out), ("truth", truth), ("out", _cut_flow(out))):
+        refuse_existing(path, cfg.overwrite, name)
     started = time.perf_counter()
     sample = instantiate(cfg.simulation).simulate(n=cfg.n, seed=cfg.seed)
     elapsed = time.perf_counter() - started
-    out = Path(cfg.out)
-    truth = Path(cfg.truth) if cfg.truth else _beside(out, ".truth.parquet")
-    write_sample(sample, out, truth, format=cfg.format, noiseless=cfg.noiseless)
+    with told_warnings():
+        write_sample(sample, out, truth, format=cfg.format, noiseless=cfg.noiseless)
     print(sample.cut_flow)
     observations = int(sample.batch.mask.sum())
     print(
@@ -58,8 +62,12 @@ def write_sample(
     write(sample.to_light_curves(), out, format=format)
     with atomic_write(truth) as draft:
         sample.write_truth(draft, flux=noiseless)
-    with atomic_write(_beside(out, ".cutflow.json")) as draft:
+    with atomic_write(_cut_flow(out)) as draft:
         draft.write_text(json.dumps(sample.cut_flow.to_dict(), indent=2) + "\n")
+
+
+def _cut_flow(out: Path) -> Path:
+    return _beside(out, ".cutflow.json")
 
 
 def _beside(out: Path, suffix: str) -> Path:

@@ -38,10 +38,34 @@ def training_data(
     config = OmegaConf.load(path)
     if files:
         OmegaConf.update(config, "files", files)
+    keep_bands(config, checkpoint)
     data = OmegaConf.select(config, "data")
     if not trust:
         _refuse_foreign_targets(OmegaConf.to_container(data, resolve=True), path)
     return instantiate(data)
+
+
+def keep_bands(config: Any, checkpoint: Path) -> None:
+    """Give the data the bands of a trained model, in its order, where the config names none.
+
+    Args:
+        config: Of a run; changed.
+        checkpoint: Of the model: a file, or a folder.
+    """
+    from omegaconf import OmegaConf
+
+    if OmegaConf.select(config, "data.bands", default="absent") is None:
+        from sntorch.pretrained import load_pretrained
+
+        found = load_pretrained(checkpoint)[0] if checkpoint.is_dir() else _description(checkpoint)
+        OmegaConf.update(config, "data.bands", found.get("bands"))
+
+
+def _description(checkpoint: Path) -> dict[str, Any]:
+    from sntorch.checkpoints import KEY
+    from sntorch.cli.runs import check_readable
+
+    return check_readable(checkpoint).get(KEY, {})
 
 
 def refuse_unread_files(config: DictConfig) -> None:

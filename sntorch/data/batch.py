@@ -288,8 +288,9 @@ def _label(light_curve: LightCurve, classes: tuple[str, ...]) -> int:
         return -1
     if light_curve.type not in classes:
         raise DataError(
-            f"{light_curve.object_id}: type {light_curve.type!r} is not among the classes "
-            f"{', '.join(classes)}"
+            f"{light_curve.source or light_curve.object_id}: type {light_curve.type!r} is not "
+            f"among the classes {', '.join(classes)}; name it as well, or leave objects of others "
+            "out with data.transform: sntorch.data.classes.GroupClasses, unknown=drop"
         )
     return classes.index(light_curve.type)
 

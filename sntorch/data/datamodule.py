@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.datasets import BatchDataset, EpochSampler, balanced_weights
-from sntorch.data.filters import canonical
+from sntorch.data.filters import by_wavelength, canonical
 from sntorch.data.light_curve import LightCurves
 from sntorch.data.splits import fold_split, given_split, read_split
 from sntorch.data.transforms import Transform
@@ -62,7 +62,8 @@ class LightCurveDataModule(L.LightningDataModule):
         validation: A separate validation sample; then none is split off.
         test: A separate test sample; then none is split off.
         batch_size: Objects a training batch.
-        bands: Bands to keep, in this order; default: all that occur in the training sample.
+        bands: Bands to keep, in this order; default: all that occur in the training sample, from
+            blue to red.
         classes: Names of the classes; default: those that occur.
         host: Columns of the light curves' ``meta`` to keep in ``LightCurveBatch.host``.
         split: Fractions of training, validation and test objects; a part that is given as a
@@ -243,7 +244,8 @@ class LightCurveDataModule(L.LightningDataModule):
     def _load(self, name: str) -> LightCurveBatch:
         sample = self.read(name)
         if isinstance(sample, LightCurves):
-            sample = sample.to_batch(bands=self.bands, classes=self.classes, host=self.host)
+            bands = self.bands or by_wavelength(set(canonical(sample.bands).values()))
+            sample = sample.to_batch(bands=bands, classes=self.classes, host=self.host)
         for key in ("bands", "classes"):
             wanted = getattr(self, key)
             if wanted is None:

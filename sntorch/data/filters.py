@@ -99,6 +99,19 @@ def canonical(names: Iterable[str]) -> dict[str, str]:
     return {name: _bandpass(name)[0] or name for name in set(names)}
 
 
+def by_wavelength(names: Iterable[str]) -> tuple[str, ...]:
+    """Bands from blue to red; those whose bandpass is not known after them, by name."""
+    from sntorch.physics.bandpasses import get_bandpass
+
+    def rank(name: str) -> tuple[bool, float, str]:
+        try:
+            return False, get_bandpass(name).pivot_wavelength, name
+        except ConfigError:
+            return True, 0.0, name
+
+    return tuple(sorted(names, key=rank))
+
+
 def unknown(letter: str, survey: str = "") -> str:
     """What to say of a filter that is not known."""
     name = survey_name(survey)

@@ -19,7 +19,7 @@ from sntorch.data.light_curve import LightCurve, LightCurves
 from sntorch.data.provenance import is_synthetic, with_provenance
 from sntorch.errors import ConfigError, DataError, SntorchWarning
 from sntorch.generative.baselines.training_set import FEWEST
-from sntorch.generative.parents import Choose, Parent
+from sntorch.generative.parents import Choose, Parent, marked
 
 # Below it generators repeat what is odd about the few objects they saw.
 FEW = 30
@@ -143,17 +143,10 @@ def _generated(
     if not any(np.isfinite(lc.peak_mjd) for lc in real):
         # Otherwise it would tell generated objects from real ones.
         header["peak_mjd"] = float("nan")
+    names = [f"new_{name}_{i:06d}" for i in range(number)]
     return [
-        with_provenance(
-            replace(
-                lc.with_zeropoint(real[0].zeropoint), **header, object_id=f"new_{name}_{i:06d}"
-            ),
-            synthetic=True,
-            parent_model=parent.name,
-            **({"parent_object": origin} if origin else {}),
-            seed=seed,
-        )
-        for i, (lc, origin) in enumerate(zip(batch.to_light_curves(), parents, strict=True))
+        replace(lc.with_zeropoint(real[0].zeropoint), **header)
+        for lc in marked(batch, names, parents, parent.name, seed)
     ]
 
 

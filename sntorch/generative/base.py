@@ -99,6 +99,9 @@ class Generator:
         opened = open_pretrained if found.is_dir() else open_checkpoint
         return cls(opened(found, map_location))
 
+    def __repr__(self) -> str:
+        return f"Generator({type(self.model).__name__}, bands={','.join(self.bands)})"
+
     @property
     def bands(self) -> tuple[str, ...]:
         """Bands of the generated light curves."""
@@ -107,6 +110,22 @@ class Generator:
     def sample(self, n: int, **options: Any) -> LightCurveBatch:
         """Draw ``n`` light curves; options as in ``GenerativeModel.sample``."""
         return self.model.sample(n, **options)
+
+    def save_pretrained(self, folder: str | Path, **options: Any) -> None:
+        """Write the model into a folder that ``from_pretrained`` opens.
+
+        Args:
+            folder: New, empty, or the folder of another model.
+            **options: As of the model's own ``save_pretrained``.
+
+        Raises:
+            ConfigError: A model that cannot be saved, or not yet.
+            DataError: The folder holds something else, or cannot be written.
+        """
+        save = getattr(self.model, "save_pretrained", None)
+        if save is None:
+            raise ConfigError(f"{type(self.model).__name__}: has no save_pretrained of its own")
+        save(folder, **options)
 
 
 def blank_batch(

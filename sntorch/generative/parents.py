@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sntorch.building import build, plain, target_class
+from sntorch.data.batch import LightCurveBatch
 from sntorch.data.facts import class_counts
-from sntorch.data.light_curve import LightCurves
+from sntorch.data.light_curve import LightCurve, LightCurves
+from sntorch.data.provenance import with_provenance
 from sntorch.errors import CheckpointError, ConfigError
 from sntorch.generative.base import GenerativeModel, Generator
 from sntorch.generative.baselines import Baseline
@@ -85,7 +87,7 @@ def trained_before(path: str | Path, classes: Sequence[str]) -> Choose:
     """
     found = find_model(path)
     model = Generator.from_pretrained(found).model
-    name = f"{type(model).__name__} {found.name} sha256:{model_sha256(found)}"
+    name = trained_name(model, found)
     known = known_classes(model)
     strange = sorted(set(classes) - set(known)) if known else list(classes)[1:]
     if strange:
@@ -94,6 +96,36 @@ def trained_before(path: str | Path, classes: Sequence[str]) -> Choose:
             f"{found}: trained {trained}; to fill up are {', '.join(classes)}; classes=[…] chooses"
         )
     return lambda kind, _: Parent(model, name, {"type": kind} if known else None)
+
+
+def trained_name(model: GenerativeModel, path: Path) -> str:
+    """The name of a trained model: its class, its file or folder, and the checksum of that."""
+    return f"{type(model).__name__} {path.name} sha256:{model_sha256(path)}"
+
+
+def marked(
+    batch: LightCurveBatch, names: Sequence[str], parents: Sequence[str], model: str, seed: int
+) -> list[LightCurve]:
+    """Generated light curves that say where they come from.
+
+    Args:
+        batch: Of ``sample_with_parents``.
+        names: Of the objects, in place of the batch's own.
+        parents: Training objects they were made from, empty where there are none.
+        model: Name of the model.
+        seed: Of the draws.
+    """
+    made = zip(batch.to_light_curves(), names, parents, strict=True)
+    return [
+        with_provenance(
+            replace(lc, object_id=name),
+            synthetic=True,
+            parent_model=model,
+            **({"parent_object": parent} if parent else {}),
+            seed=seed,
+        )
+        for lc, name, parent in made
+    ]
 
 
 def known_classes(model: GenerativeModel) -> list[str]:

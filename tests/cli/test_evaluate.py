@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import pytest
+import torch
+from omegaconf import OmegaConf
 
-from sntorch.cli.training_data import training_data
+from sntorch.checkpoints import KEY
+from sntorch.cli.training_data import keep_bands, training_data
 from sntorch.data.datamodule import LightCurveDataModule
 from sntorch.errors import CheckpointError
+from sntorch.generative.baselines import Bootstrap
+from sntorch.testing import example_batch
 
 OURS = """
 simulation: {_target_: sntorch.simulation.NoiseModel}
@@ -56,3 +61,16 @@ def test_a_trusted_run_may_name_anything(tmp_path):
     with pytest.raises(CheckpointError, match=r"_target_ builtins\.dict"):
         training_data(run_with(tmp_path, text))
     assert training_data(tmp_path / "checkpoints" / "last.ckpt", trust=True)
+
+
+def test_bands_that_the_run_left_to_its_files_are_in_the_models_order(tmp_path):
+    checkpoint = run_with(tmp_path, OURS + "  bands: null\n")
+    checkpoint.parent.mkdir()
+    torch.save({KEY: {"bands": ["desg", "desi", "desr"]}, "state_dict": {}}, checkpoint)
+    assert training_data(checkpoint).bands == ("desg", "desi", "desr")
+    saved = checkpoint.with_name("model")
+    Bootstrap().fit(example_batch(8, bands=("desr", "desg"))).save_pretrained(saved)
+    assert training_data(saved).bands == ("desr", "desg")
+    named = OmegaConf.create({"data": {"bands": ["desr"]}})
+    keep_bands(named, checkpoint)
+    assert named.data.bands == ["desr"]

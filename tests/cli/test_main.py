@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
+import torch
 
+from sntorch.checkpoints import KEY, explained, module_name
 from sntorch.cli import main as dispatcher
 from sntorch.cli.config import composed, copy_configs
-from sntorch.cli.entry import config_dir, user_message
+from sntorch.cli.entry import config_dir, guarded, told_warnings, user_message
 from sntorch.cli.runs import check_readable, newest_checkpoint
-from sntorch.errors import CheckpointError, ConfigError, DataError
+from sntorch.errors import CheckpointError, ConfigError, DataError, SntorchWarning
 
 
 def run(*arguments, cwd=None):
@@ -64,6 +69,8 @@ def test_wrong_verb_lists_the_right_ones(capsys, monkeypatch):
         (("generate", "ckpt=nowhere"), "nowhere: no checkpoint there"),
         (("generate", "n=5"), "ckpt= is needed"),
         (("simulate", "n=abc"), "n=abc: a whole number of at least 1"),
+        (("train", "logger=null"), "logger=null: a config has to be named; ~logger leaves it out"),
+        (("train", "model=null"), "accepted are baseline/bootstrap"),
     ],
 )
 def test_user_errors_are_one_line(arguments, words, tmp_path):
@@ -81,6 +88,41 @@ def test_configs_can_be_copied_and_printed(tmp_path):
     assert "sampler: nuts" in composed("train-bayesn", ["experiment=t21"])
     with pytest.raises(ConfigError, match="no config 'tarin'"):
         composed("tarin", [])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unbuffered"),
+    [(("--help",), ""), (("data", "list"), ""), (("data", "--help"), ""), (("data", "list"), "1")],
+)
+def test_a_reader_that_stops_reading_is_no_error(arguments, unbuffered):
+    """As ``sntorch --help | head -1``, with a pipe that nobody reads from the beginning."""
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "sntorch.cli.main", *arguments]
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    result = subprocess.run(
+        command, stdout=write, stderr=subprocess.PIPE, text=True, env=environment
+    )
+    os.close(write)
+    assert result.stderr == ""
+    assert result.returncode == 141
+
+
+def test_other_broken_pipes_are_told():
+    def run():
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        guarded(run)
+
+
+def test_warnings_of_ours_are_one_line_at_once(capsys):
+    with told_warnings():
+        warnings.warn("3 objects left out", SntorchWarning, stacklevel=1)
+        assert capsys.readouterr().err == "sntorch: 3 objects left out\n"
+        with pytest.warns(DeprecationWarning, match="theirs"):
+            warnings.warn("theirs", DeprecationWarning, stacklevel=1)
+    assert capsys.readouterr().err == ""
 
 
 def test_messages_are_found_behind_hydras_wrapping():
@@ -101,3 +143,20 @@ def test_last_means_the_newest_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(CheckpointError, match="train first"):
         newest_checkpoint("gan_ia")
+
+
+def test_a_checkpoint_that_was_cut_off_is_called_damaged(tmp_path):
+    torch.save({KEY: {"model": "LightCurveGAN"}, "state_dict": {}}, tmp_path / "whole.ckpt")
+    whole = (tmp_path / "whole.ckpt").read_bytes()
+    cut = tmp_path / "cut.ckpt"
+    for n in (0, 5, len(whole) // 2, len(whole) - 10):
+        cut.write_bytes(whole[:n])
+        with pytest.raises(CheckpointError, match=r"cut.ckpt: damaged or not a checkpoint"):
+            module_name(cut, "generator")
+    with (
+        pytest.raises(CheckpointError, match=r"damaged or not a checkpoint"),
+        explained(cut, "generator's"),
+    ):
+        raise OSError(errno.EINVAL, "Invalid argument")
+    with pytest.raises(CheckpointError, match="No such file"):
+        module_name(tmp_path / "nowhere.ckpt", "generator")

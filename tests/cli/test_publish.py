@@ -89,6 +89,9 @@ def test_what_is_no_trained_network_is_refused(model, tmp_path, capsys):
     assert run_here(["ckpt=baseline", "out=card"], tmp_path) == 2
     assert "a trained network is accepted" in error_of(capsys)
     shutil.copy(model / "metrics.json", tmp_path / "baseline" / "notes.json")
-    assert run_here([f"ckpt={model / 'model'}", "out=baseline"], tmp_path) == 0
+    assert run_here([f"ckpt={model / 'model'}", "out=baseline"], tmp_path) == 2
+    assert "out=baseline: exists already" in error_of(capsys)
+    again = [f"ckpt={model / 'model'}", "out=baseline", "overwrite=true"]
+    assert run_here(again, tmp_path) == 0
     assert run_here(["ckpt=nowhere", "out=card"], tmp_path) == 2
     assert "no checkpoint there" in error_of(capsys)

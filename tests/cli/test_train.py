@@ -13,9 +13,10 @@ from lightning.pytorch.accelerators import MPSAccelerator
 from omegaconf import OmegaConf
 
 from sntorch.callbacks.figures import GeneratorFigures
+from sntorch.checkpoints import KEY
 from sntorch.cli.config import compose_config
 from sntorch.cli.entry import config_dir
-from sntorch.cli.train import _accelerator, _strategy
+from sntorch.cli.train import _accelerator, _checkpoint, _strategy
 
 KEEPER = """
 import lightning, torch
@@ -115,3 +116,13 @@ def test_two_processes_train_one_model_and_write_once(program, tmp_path, root):
     assert int(first["iterations"]) == 2
     for name, value in first.items():
         torch.testing.assert_close(second[name], value, rtol=0, atol=0, msg=name)
+
+
+def test_it_is_said_where_a_resumed_run_goes_on(tmp_path, caplog):
+    config = OmegaConf.create({"ckpt_path": str(tmp_path / "last.ckpt"), "data": {"bands": None}})
+    content = {"epoch": 6, "state_dict": {}, KEY: {"bands": ["desg", "desi", "desr"]}}
+    torch.save(content, tmp_path / "last.ckpt")
+    with caplog.at_level("INFO"):
+        assert _checkpoint(config) == config.ckpt_path
+    assert f"going on from {tmp_path / 'last.ckpt'}, after epoch 7" in caplog.text
+    assert config.data.bands == ["desg", "desi", "desr"]

@@ -89,6 +89,11 @@ def test_no_objects_are_refused():
 def test_unknown_class_is_named():
     with pytest.raises(DataError, match="type 'IIn' is not among the classes Ia, Ic"):
         LightCurveBatch.from_light_curves([simple(type="IIn")], classes=("Ia", "Ic"))
+    one = simple(type="IIn", source="survey/sn1.dat: sn1")
+    with pytest.raises(
+        DataError, match=r"^survey/sn1.dat: sn1: type .*GroupClasses, unknown=drop"
+    ):
+        LightCurveBatch.from_light_curves([one], classes=("Ia", "Ic"))
 
 
 def test_labels_host_and_missing_values():

@@ -164,3 +164,19 @@ def test_objects_of_similar_length_share_a_batch():
     at_random = [np.ptp(lengths[batch]) for batch in EpochSampler(500, 20, seed=1)]
     assert np.mean(spans) < 0.3 * np.mean(at_random)
     assert batches == list(EpochSampler(500, 20, seed=1, lengths=lengths))
+
+
+def test_bands_that_are_not_given_are_from_blue_to_red():
+    rng = np.random.default_rng(0)
+    bands = ["lssty", "lsstg", "lsstu", "lsstz", "lsstr", "lssti", "mine_b", "mine_a"]
+    curves = LightCurves(
+        LightCurve.from_arrays(
+            f"sn{i}", 57000 + np.arange(8.0), rng.normal(100, 5, 8), np.ones(8), bands, type="Ia"
+        )
+        for i in range(6)
+    )
+    ordered = (*(f"lsst{b}" for b in "ugrizy"), "mine_a", "mine_b")
+    module = LightCurveDataModule(curves, split=(1.0, 0.0, 0.0))
+    assert module.train_batch().bands == module.bands == ordered
+    given = LightCurveDataModule(curves, bands=("lsstr", "lsstg"), split=(1.0, 0.0, 0.0))
+    assert given.train_batch().bands == ("lsstr", "lsstg")

@@ -372,6 +372,33 @@ def test_folder_with_other_files_is_not_replaced(tmp_path: Path) -> None:
         write([light_curve()], tmp_path / "out", format="parquet")
 
 
+@pytest.mark.parametrize(
+    ("readme", "extra"),
+    [
+        (None, None),
+        ("DOCUMENTATION:\n  PURPOSE: real photometry of a survey\nDOCUMENTATION_END:\n", None),
+        ("DOCUMENTATION:\n  PURPOSE: 2 light curves written by sntorch\n", None),
+        ("ours", "survey.IGNORE"),
+        ("ours", "b.DAT"),
+    ],
+)
+def test_folder_of_real_snana_files_is_not_replaced(
+    tmp_path: Path, readme: str | None, extra: str | None
+) -> None:
+    folder = tmp_path / "survey"
+    write([light_curve()], folder)
+    if readme is None:
+        (folder / "survey.README").unlink()
+    elif readme != "ours":
+        (folder / "survey.README").write_text(readme)
+    if extra is not None:
+        (folder / extra).write_text("mine\n")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(DataError, match="the folder holds other files"):
+        write([light_curve("new")], folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
 def test_truncated_gzip_of_csv(tmp_path: Path) -> None:
     content = gzip.compress(b"name,mjd,band,flux,flux_err\n" + b"x,55000,lsstr,1,1\n" * 500)
     (tmp_path / "a.csv.gz").write_bytes(content[:-20])

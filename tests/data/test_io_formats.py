@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -441,15 +442,35 @@ def test_talk_shorter_bands_and_cut(tmp_path: Path) -> None:
     assert got.peak_mjd == 0.0
     talk.write([lc], tmp_path / "b.csv", cut=True)
     assert len(read(tmp_path / "b.csv")[0]) == 2
-    with pytest.raises(
-        DataError, match="no magnitude for the limit or non-positive flux at MJD 55000"
-    ):
-        write(
-            [three().keep(np.array([True, True, True])).with_zeropoint(27.5), negative()],
-            tmp_path / "c.csv",
-            format="talk",
-        )
-    assert not (tmp_path / "c.csv").exists()
+
+
+def test_talk_leaves_out_what_has_no_magnitude(tmp_path: Path) -> None:
+    peak = {"peak_mjd": 55001.0}
+    faint = replace(three(), object_id="faint", flux=-np.ones(3))
+    objects = [replace(three(), object_id="whole", **peak), replace(negative(), **peak), faint]
+    with pytest.warns(
+        SntorchWarning,
+        match=r"c.csv: left out 4 observations without .* and 1 of 3 objects that have no other",
+    ) as told:
+        write(objects, tmp_path / "c.csv", format="talk")
+    assert len(told) == 1
+    found = read(tmp_path / "c.csv")
+    assert [(lc.object_id, len(lc)) for lc in found] == [("whole", 3), (negative().object_id, 2)]
+    with pytest.raises(DataError, match=r"d.csv: no observation with a positive flux"):
+        write([faint], tmp_path / "d.csv", format="talk")
+    assert not (tmp_path / "d.csv").exists()
+
+
+def test_ecsv_names_units(tmp_path: Path) -> None:
+    from astropy.table import Table
+
+    for n in (1, 2):
+        objects = [replace(three(), object_id=f"sn{i}") for i in range(n)]
+        write(objects, tmp_path / f"{n}.ecsv")
+        table = Table.read(tmp_path / f"{n}.ecsv")
+        assert (str(table["time"].unit), str(table["zp"].unit)) == ("d", "mag")
+        assert table["flux"].unit is None
+        assert list(read(tmp_path / f"{n}.ecsv")) == objects
 
 
 def negative() -> LightCurve:

@@ -207,3 +207,18 @@ def test_hydra_builds_it_with_the_defaults(kind, root):
 def test_senseless_settings_are_refused(kind, setting):
     with pytest.raises(ConfigError, match=f"{next(iter(setting))}=.*accepted"):
         kind(**setting)
+
+
+def test_an_opened_generator_can_be_saved_again(tmp_path):
+    Bootstrap().fit(population(8)).save_pretrained(tmp_path / "one")
+    opened = Generator.from_pretrained(tmp_path / "one")
+    opened.save_pretrained(tmp_path / "other")
+    again = Generator.from_pretrained(tmp_path / "other")
+    assert torch.equal(again.sample(4, seed=1).flux, opened.sample(4, seed=1).flux)
+    assert repr(opened) == f"Generator(Bootstrap, bands={','.join(BANDS)})"
+
+
+def test_a_generator_without_a_way_to_be_saved_says_so(tmp_path):
+    own = Generator(type("Mine", (), {"bands": BANDS})())
+    with pytest.raises(ConfigError, match="Mine: has no save_pretrained"):
+        own.save_pretrained(tmp_path / "mine")

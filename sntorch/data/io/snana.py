@@ -5,8 +5,10 @@ github.com/RickKessler/SNANA).
 
 What the format holds: FLUXCAL, zero point 27.5 (other zero points are converted on writing), one
 word for the name, and the header below. Upper limits are kept in a column ``UPPERLIMIT`` of our
-own, the class in ``SNTYPE_NAME``. Numbers are written with all their digits, so that what is read
-back is equal. Columns other than time, filter, flux and error are not kept.
+own, the class in ``SNTYPE_NAME``; ``synthetic`` and ``seed`` of generated objects stand in the
+header, what generated them in the folder's ``.README``. Numbers are written with all their
+digits, so that what is read back is equal. Columns other than time, filter, flux and error are
+not kept.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from sntorch.atomic import atomic_folder, atomic_write
 from sntorch.data import filters
 from sntorch.data.io.checks import Columns
 from sntorch.data.io.reading import Reading
+from sntorch.data.io.snana_folder import is_ours, origin, write_side_files
 from sntorch.data.io.snana_header import attributes, header_lines, is_number
 from sntorch.data.io.sources import read_text
 from sntorch.data.light_curve import FLUXCAL_ZEROPOINT, LightCurve
@@ -203,31 +206,22 @@ def write(light_curves: Iterable[LightCurve], path: Path) -> None:
     Args:
         light_curves: The objects.
         path: ``NAME.dat`` / ``.DAT`` / ``.txt`` for a single object, else a folder.
+
+    Raises:
+        DataError: The folder holds files that sntorch did not write.
     """
     if path.suffix.lower() in (".dat", ".txt"):
         _write_one(list(light_curves), path)
         return
     with atomic_folder(path, replaceable=is_ours) as folder:
         names: dict[str, None] = {}
+        origins: list[str] = []
         for lc in light_curves:
             name = _file_name(lc.object_id, names)
             (folder / name).write_text(to_text(lc), encoding="utf-8")
             names[name] = None
-        (folder / f"{path.name}.LIST").write_text(
-            "".join(f"{n}\n" for n in names), encoding="utf-8"
-        )
-        purpose = f"PURPOSE: {len(names)} light curves written by sntorch"
-        readme = f"DOCUMENTATION:\n  {purpose}\nDOCUMENTATION_END:\n"
-        (folder / f"{path.name}.README").write_text(readme, encoding="utf-8")
-
-
-def is_ours(folder: Path) -> bool:
-    """Whether a folder holds nothing but a ``.LIST``, the files it names and side files."""
-    lists = list(folder.glob("*.LIST"))
-    if len(lists) != 1:
-        return False
-    listed = {p.name for p in files(lists[0])}
-    return all(p.name in listed or p.suffix in SIDE_FILES for p in folder.iterdir())
+            origins.append(origin(lc))
+        write_side_files(folder, path.name, list(names), origins)
 
 
 def _write_one(light_curves: list[LightCurve], path: Path) -> None:

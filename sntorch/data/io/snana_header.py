@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sntorch.data import provenance
 from sntorch.data.io.reading import MISSING, NAN, Reading, number
 from sntorch.data.light_curve import LightCurve
 from sntorch.data.taxonomy import default_taxonomy
@@ -21,7 +22,7 @@ REDSHIFTS = (
 )
 PEAKS = ("PEAKMJD", "SEARCH_PEAKMJD", "SIM_PEAKMJD")
 TYPES = ("SNTYPE_NAME", "SNTYPE", "TYPE", "GENTYPE", "SIM_GENTYPE", "SIM_TYPE_NAME")
-WORDS = ("SNID", "IAUC", "SURVEY", "FILTERS", "FIELD")
+WORDS = ("SNID", "IAUC", "SURVEY", "FILTERS", "FIELD", "parent_model", "parent_object")
 # Header words that are written from the attributes of a light curve, not from its meta.
 FIXED = ("SURVEY", "SNID", "FILTERS", "NOBS", "NVAR", "VARLIST", "VARNAMES", "OBS", "END")
 VALUES = ("MWEBV", "REDSHIFT_HELIO", "REDSHIFT_HELIO_ERR")
@@ -33,6 +34,7 @@ def attributes(header: dict[str, Any], reading: Reading, where: str) -> dict[str
     peak = next((header[k] for k in PEAKS if not np.isnan(number(header.get(k)))), NAN)
     name = next((k for k in REDSHIFTS if not np.isnan(number(header.get(k)))), "REDSHIFT_HELIO")
     kind = next((header[k] for k in TYPES if header.get(k) not in (None, "", "-9")), "")
+    meta = {k: _meta(k, v) for k, v in header.items() if k not in ("NOBS", "NVAR", "END")}
     return {
         "redshift": number(header.get(name)),
         "redshift_err": number(header.get(f"{name}_ERR")),
@@ -40,7 +42,7 @@ def attributes(header: dict[str, Any], reading: Reading, where: str) -> dict[str
         "peak_mjd": number(peak),
         "type": reading.type_of(kind, "snana", where),
         "survey": reading.survey or _survey(header),
-        "meta": {k: _meta(k, v) for k, v in header.items() if k not in ("NOBS", "NVAR", "END")},
+        "meta": {**meta, **provenance.entries(meta)},
     }
 
 
@@ -81,12 +83,18 @@ def header_lines(lc: LightCurve, used: list[str]) -> list[str]:
         lines.append(f"MWEBV: {lc.mwebv!r}")
     if not np.isnan(lc.peak_mjd):
         lines.append(f"PEAKMJD: {lc.peak_mjd!r}")
+    if provenance.is_marked(lc):
+        lines.append(f"{provenance.MARK}: {int(provenance.is_synthetic(lc))}")
     return lines + [f"{k}: {v}" for k, v in lc.meta.items() if _is_word(k, v)]
 
 
 def _is_word(key: str, value: Any) -> bool:
     """Whether an entry of ``meta`` fits SNANA's header: a keyword with one word."""
-    if key in OWN or not re.fullmatch(r"[A-Za-z_][\w()]*", key) or isinstance(value, bool):
+    if (
+        key in (*OWN, provenance.MARK)
+        or not re.fullmatch(r"[A-Za-z_][\w()]*", key)
+        or isinstance(value, bool)
+    ):
         return False
     if isinstance(value, int | float | np.number):
         return bool(np.isfinite(value))

@@ -38,6 +38,8 @@ ALIASES = {
     "upper_limit": ("upper_limit", "upperlimit"),
     "object_id": ("object_id", "snid", "name"),
 }
+# MJD, and zero points; the zero point is what fluxes are in units of.
+UNITS = {"time": "d", "zp": "mag"}
 REQUIRED = ("time", "band", "flux", "fluxerr")
 HEADER = {
     "object_id": ("object_id", "snid", "name", "id"),
@@ -55,10 +57,10 @@ def to_table(lc: LightCurve) -> Table:
     """A light curve as an astropy table in sncosmo's columns."""
     from astropy.table import Table
 
-    table = Table(_columns(lc), meta=_meta(lc))
+    columns = _columns(lc)
     if np.asarray(lc.upper_limit).any():
-        table["upper_limit"] = lc.upper_limit
-    return table
+        columns["upper_limit"] = lc.upper_limit
+    return Table(columns, meta=_meta(lc), units=UNITS)
 
 
 def from_table(table: Table, object_id: str = "", **read_options: Any) -> LightCurve:
@@ -277,4 +279,4 @@ def _stacked(objects: list[LightCurve], path: Path) -> Table:
     limits = np.concatenate([np.asarray(lc.upper_limit) for lc in objects])
     if limits.any():
         columns["upper_limit"] = limits
-    return Table(columns, meta={"objects": [_meta(lc) for lc in objects]})
+    return Table(columns, meta={"objects": [_meta(lc) for lc in objects]}, units=UNITS)

@@ -14,6 +14,7 @@ DECam's unless ``bands`` says otherwise.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ from sntorch.data.io.checks import Columns
 from sntorch.data.io.reading import Reading, number
 from sntorch.data.light_curve import FLUXCAL_ZEROPOINT, LightCurve
 from sntorch.data.taxonomy import default_taxonomy
-from sntorch.errors import DataError
+from sntorch.errors import DataError, SntorchWarning
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -95,18 +96,21 @@ def _header(name: str, table: pa.Table, row: int, reading: Reading) -> dict[str,
 def write(light_curves: Iterable[LightCurve], path: Path, cut: bool = False) -> None:
     """Write the talk's table.
 
+    Upper limits and fluxes that are not positive have no magnitude and are left out, counted in
+    one warning.
+
     Args:
         light_curves: The objects; times are written relative to ``peak_mjd`` where it is known.
         path: The file.
         cut: Cut the bands of an object to the shortest, as the talk does.
 
     Raises:
-        DataError: An upper limit or a flux that is not positive, for which there is no magnitude.
+        DataError: No object has a magnitude.
     """
-    objects = list(light_curves)
+    objects = _with_magnitudes(list(light_curves), path)
     bands = sorted({str(b) for lc in objects for b in lc.band}, key=_rank)
     letters = {b: filters.letter(b, objects[0].survey or SURVEY) or b for b in bands}
-    blocks = [_block(lc, bands, path, cut) for lc in objects]
+    blocks = [_block(lc, bands, cut) for lc in objects]
     lengths = [block.shape[-1] for block in blocks]
     values = np.concatenate(blocks, axis=-1)
     columns: dict[str, Any] = {}
@@ -119,6 +123,25 @@ def write(light_curves: Iterable[LightCurve], path: Path, cut: bool = False) -> 
     tables.write_csv(columns, path)
 
 
+def _with_magnitudes(objects: list[LightCurve], path: Path) -> list[LightCurve]:
+    """The observations that have a magnitude; one warning counts the others."""
+    bright = [lc.keep(~np.asarray(lc.upper_limit) & (lc.flux > 0)) for lc in objects]
+    kept = [lc for lc in bright if len(lc)]
+    if not kept:
+        raise DataError(f"{path}: no observation with a positive flux, and so no magnitude")
+    faint = sum(map(len, objects)) - sum(map(len, kept))
+    empty = len(objects) - len(kept)
+    if faint or empty:
+        alone = f", and {empty} of {len(objects)} objects that have no other" if empty else ""
+        warnings.warn(
+            f"{path}: left out {faint} observations without a magnitude (flux not positive, or "
+            f"an upper limit){alone}",
+            SntorchWarning,
+            stacklevel=4,
+        )
+    return kept
+
+
 def _rank(band: str) -> tuple[int, str]:
     return ("ugrizy".find(band[-1]) if band[-1] in "ugrizy" else 9, band)
 
@@ -129,15 +152,9 @@ def _code(lc: LightCurve) -> int:
     return -9
 
 
-def _block(lc: LightCurve, bands: list[str], path: Path, cut: bool) -> np.ndarray:
+def _block(lc: LightCurve, bands: list[str], cut: bool) -> np.ndarray:
     """Time, magnitude, error of each band's observations, sorted by time, shape (F, 3, L)."""
     lc = lc.sorted()
-    bad = np.asarray(lc.upper_limit) | (lc.flux <= 0)
-    if bad.any():
-        at = f"MJD {lc.time[bad][0]:.5f} in {lc.band[bad][0]}"
-        raise DataError(
-            f"{path}: {lc.object_id}: no magnitude for the limit or non-positive flux at {at}"
-        )
     time = lc.time - (lc.peak_mjd if np.isfinite(lc.peak_mjd) else 0.0)
     magnitude = magnitudes.to_magnitude(lc.flux, lc.zeropoint)
     error = lc.flux_err / (magnitudes.LN_PER_MAG * lc.flux)
