@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import errno
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
-from sntorch.errors import CheckpointError, SntorchError
+from sntorch.building import target_class
+from sntorch.errors import CheckpointError, ConfigError, SntorchError
 
 if TYPE_CHECKING:
     import lightning as L
 
+T = TypeVar("T")
 Model = TypeVar("Model", bound="L.LightningModule")
 MESSAGE = 240
 DAMAGED = (OSError, EOFError, RuntimeError, KeyError, TypeError, ValueError, AttributeError)
@@ -69,6 +71,33 @@ def description(path: str | Path, kind: str) -> dict[str, Any]:
     with explained(path, f"{kind}'s"):
         found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         return dict(found.get(KEY, {}))
+
+
+def saved_class(path: str | Path, kind: type[T], called: str, old: Mapping[str, str]) -> type[T]:
+    """The class of the module in a checkpoint, one outside sntorch as well.
+
+    Its module is imported; nothing else in the file is executed.
+
+    Args:
+        path: The file.
+        kind: What it has to be a subclass of.
+        called: What that is called in messages.
+        old: Whole names of the classes of checkpoints from before they named them.
+
+    Raises:
+        CheckpointError: The file is damaged or missing, or holds something else.
+    """
+    found = description(path, called)
+    name = found.get("model", f"no sntorch {called}")
+    target = found.get("_target_", old.get(name))
+    if target is None:
+        raise CheckpointError(
+            f"{path}: the checkpoint holds {name}; that of a {kind.__name__} is accepted"
+        )
+    try:
+        return target_class({"_target_": target}, kind)
+    except ConfigError as error:
+        raise CheckpointError(f"{path}: the checkpoint holds {name}; {error}") from error
 
 
 def load_model(cls: type[Model], path: str | Path, map_location: str, **arguments: Any) -> Model:

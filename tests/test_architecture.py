@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "nn": {"errors"},
     "inference": {"errors", "atomic"},
     "building": {"errors"},
-    "checkpoints": {"errors"},
+    "checkpoints": {"errors", "building"},
     "pretrained": {"errors", "atomic", "checkpoints", "data"},
     "saved": {"errors", "checkpoints", "pretrained"},
     "plotting": {"errors", "physics", "data"},

@@ -23,6 +23,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from sntorch.classification.module import ClassifierModule
 from sntorch.data.batch import LightCurveBatch
 from sntorch.errors import ConfigError
+from sntorch.nn.seeded import seeded
 
 WAYS = ("dropout", "swag")
 
@@ -66,7 +67,7 @@ def mc_dropout(module: ClassifierModule, batch: LightCurveBatch, n: int, seed: i
         ConfigError: Nothing in the network is random.
     """
     network = module.average.average
-    with _seeded(seed, batch.device), _random(network):
+    with seeded(batch.device, seed), _random(network):
         draws = torch.stack([module.logits(batch, network) for _ in range(n)])
     if n > 1 and not _has_dropout(network) and bool((draws == draws[:1]).all()):
         raise ConfigError(
@@ -100,13 +101,6 @@ def swag_logits(module: ClassifierModule, batch: LightCurveBatch, n: int, seed: 
         module.swag.sample_into(network, generator)
         draws.append(module.logits(batch, network))
     return torch.stack(draws)
-
-
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
 
 
 @contextmanager

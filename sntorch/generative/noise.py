@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import lru_cache
 
 import torch
 from torch import Tensor
+
+from sntorch.nn.seeded import seeded as stream
 
 WORD = 2**63
 # Objects that share a stream of random numbers; they are also computed together.
@@ -25,17 +26,9 @@ def mix(*words: int) -> int:
     return state % WORD
 
 
-@contextmanager
-def seeded(device: torch.device, *words: int) -> Iterator[None]:
+def seeded(device: torch.device, *words: int) -> AbstractContextManager[None]:
     """Draw from a stream that the integers name, and leave the global stream as it was."""
-    on_cuda = device.type == "cuda"
-    with torch.random.fork_rng(devices=[device] if on_cuda else []):
-        # torch.manual_seed would reseed all other devices, too.
-        torch.default_generator.manual_seed(mix(*words))
-        if on_cuda:
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(mix(*words))
-        yield
+    return stream(device, mix(*words))
 
 
 def object_noise(

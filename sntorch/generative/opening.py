@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sntorch.building import target_class
-from sntorch.checkpoints import description
+from sntorch.checkpoints import saved_class
 from sntorch.errors import CheckpointError, ConfigError
 from sntorch.generative.base import GenerativeModel
 from sntorch.pretrained import load_pretrained
@@ -30,17 +30,7 @@ def open_checkpoint(path: str | Path, map_location: str = "cpu") -> GenerativeMo
     """
     from sntorch.generative.training import TrainedGenerator
 
-    found = description(path, "generator")
-    name = found.get("model", "no sntorch generator")
-    target = found.get("_target_", OLD.get(name))
-    if target is None:
-        raise CheckpointError(
-            f"{path}: the checkpoint holds {name}; that of a TrainedGenerator is accepted"
-        )
-    try:
-        kind = target_class({"_target_": target}, TrainedGenerator)
-    except ConfigError as error:
-        raise CheckpointError(f"{path}: the checkpoint holds {name}; {error}") from error
+    kind = saved_class(path, TrainedGenerator, "generator", OLD)
     return kind.from_checkpoint(path, map_location)
 
 

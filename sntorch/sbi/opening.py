@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sntorch.checkpoints import find_checkpoint, module_name
-from sntorch.errors import CheckpointError
+from sntorch.building import target_class
+from sntorch.checkpoints import find_checkpoint, saved_class
+from sntorch.errors import CheckpointError, ConfigError
 from sntorch.pretrained import is_pretrained, load_pretrained
 from sntorch.sbi.estimator import PosteriorEstimator
-from sntorch.sbi.flow import FlowModule
-from sntorch.sbi.ratio import RatioModule
 
-MODULES = {cls.__name__: cls for cls in (RatioModule, FlowModule)}
+# Checkpoints of before they named the whole class.
+OLD = {"RatioModule": "sntorch.sbi.ratio.RatioModule", "FlowModule": "sntorch.sbi.flow.FlowModule"}
 
 
 def open_estimator(path: str | Path, map_location: str = "cpu") -> PosteriorEstimator:
     """The trained estimator of a run, a checkpoint, or a folder of ``save_pretrained``.
+
+    Its class may be one outside sntorch; nothing is executed but the import of its module.
 
     Args:
         path: The file or the folder.
@@ -26,14 +28,11 @@ def open_estimator(path: str | Path, map_location: str = "cpu") -> PosteriorEsti
     """
     if is_pretrained(path):
         config, _ = load_pretrained(path, map_location)
-        name = str(config.get("_target_")).rpartition(".")[2]
-        return _class(name, path).from_pretrained(path, map_location)
+        try:
+            kind = target_class(config, PosteriorEstimator)
+        except ConfigError as error:
+            raise CheckpointError(f"{path}: {error}") from error
+        return kind.from_pretrained(path, map_location)
     checkpoint = find_checkpoint(path)
-    name = module_name(checkpoint, "estimator")
-    return _class(name, checkpoint).from_checkpoint(checkpoint, map_location)
-
-
-def _class(name: str, path: str | Path) -> type[PosteriorEstimator]:
-    if name not in MODULES:
-        raise CheckpointError(f"{path}: holds {name}; one of {', '.join(MODULES)} is accepted")
-    return MODULES[name]
+    kind = saved_class(checkpoint, PosteriorEstimator, "estimator", OLD)
+    return kind.from_checkpoint(checkpoint, map_location)
