@@ -39,6 +39,8 @@ def test_a_folder_of_this_run_without_results_is_removed(tmp_path):
         ("mine", "train.log"),
         ("2020-01-01_00-00-00", "train.log"),
     ],
+    # The time in a name would differ between processes that run tests together.
+    ids=["trained", "scored", "noted", "named", "older"],
 )
 def test_other_folders_stay(tmp_path, name, more):
     folder = filled(tmp_path / name, *BEGINNING, more)
