@@ -18,7 +18,8 @@ from sntorch.plotting.corner import PAIR, corner_grid
 Array = NDArray[np.float64]
 Features = Mapping[str, Array]
 FEWEST_DRAWN = 30
-NAMES = ("real", "generated")
+# Held-out objects may be simulated: "real" would say too much.
+NAMES = ("held out", "generated")
 
 
 def feature_histograms(real: Features, generated: Features, label: str) -> Figure:

@@ -21,6 +21,8 @@ from sntorch.data.magnitudes import POGSON
 Array = NDArray[np.float64]
 DETECTION_SNR = 3.0
 REAL = "0.35"
+# What the sample compared with is called: it may be simulated, so not "real".
+HELD_OUT = "held out"
 PALETTE = ("#2a9d5c", "#d1495b", "#b8860b", "#6a4c93", "#1f77b4", "#e07a1f", "#17a2a2", "#8c564b")
 LETTER_COLOURS = {
     "u": "#2c5fa8",
@@ -43,7 +45,7 @@ def peak_histograms(
         generated: Generated light curves.
         notes: A line of text for each band's panel, such as its KS distance.
     """
-    figure, axes = _panels(real.bands, "brightest magnitude", "share of objects")
+    figure, axes = _panels(real.bands, "brightest magnitude (mag)", "share of objects")
     for ax, band, ours, theirs in zip(
         axes, real.bands, _series(generated), _series(real), strict=False
     ):
@@ -53,7 +55,7 @@ def peak_histograms(
             continue
         edges = np.linspace(*np.quantile(everything, [0.002, 0.998]).tolist(), num=26)
         shares = [np.full(p.size, 1 / max(p.size, 1)) for p in peaks]
-        ax.hist(peaks[0], edges, weights=shares[0], color="0.8", label=f"real ({len(real)})")
+        ax.hist(peaks[0], edges, weights=shares[0], color="0.8", label=f"{HELD_OUT} ({len(real)})")
         ax.hist(
             peaks[1],
             edges,
@@ -65,8 +67,10 @@ def peak_histograms(
         )
         ax.invert_xaxis()
         _legend(ax, loc="upper right")
+        # Room for the note and the legend above the bars.
+        ax.set_ylim(top=1.25 * ax.get_ylim()[1])
         if notes and band in notes:
-            ax.text(0.03, 0.95, notes[band], transform=ax.transAxes, va="top", fontsize=8)
+            ax.text(0.03, 0.97, notes[band], transform=ax.transAxes, va="top", fontsize=8)
     return figure
 
 
@@ -74,11 +78,13 @@ def population_fan(
     real: LightCurveBatch, generated: LightCurveBatch, width: float = 5.0
 ) -> Figure:
     """Median and central 68 % of the magnitudes against phase, in bins of ``width`` days."""
-    figure, axes = _panels(real.bands, "days since reference time", "magnitude")
+    figure, axes = _panels(
+        real.bands, "days since reference time", "median and central 68 % (mag)"
+    )
     for ax, band, ours, theirs in zip(
         axes, real.bands, _series(generated), _series(real), strict=False
     ):
-        _fan(ax, theirs, width, "0.55", "real", "--")
+        _fan(ax, theirs, width, "0.55", HELD_OUT, "--")
         _fan(ax, ours, width, band_colour(band, real.bands), "generated", "-")
         ax.invert_yaxis()
         _legend(ax, loc="lower left")
@@ -98,7 +104,7 @@ def error_against_magnitude(
     ):
         colour = band_colour(band, real.bands)
         for s, shade, line, dash, label in (
-            (theirs, REAL, "black", "--", "real"),
+            (theirs, REAL, "black", "--", HELD_OUT),
             (ours, colour, colour, "-", "generated"),
         ):
             pick = np.random.default_rng(0).permutation(s["mag"].size)[:limit]
@@ -126,7 +132,7 @@ def example_grid(
     figure = Figure(figsize=(3.1 * 2 * columns, 2.2 * rows), layout="constrained")
     axes = np.atleast_2d(np.asarray(figure.subplots(rows, 2 * columns, sharex=True)))
     rng = np.random.default_rng(seed)
-    for half, (batch, name) in enumerate(((real, "real"), (generated, "generated"))):
+    for half, (batch, name) in enumerate(((real, HELD_OUT), (generated, "generated"))):
         picks = rng.permutation(len(batch))[: rows * columns]
         series = _series(batch)
         for ax, k in zip(axes[:, half * columns : (half + 1) * columns].flat, picks, strict=False):

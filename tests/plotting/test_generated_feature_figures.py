@@ -26,7 +26,7 @@ def test_histograms_add_up_and_count_the_objects_that_have_the_feature():
     bars = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
     assert sum(bar.get_height() for bar in bars) == pytest.approx(1, abs=0.03)
     assert [t.get_text() for t in axes.get_legend().get_texts()] == [
-        "real (300)",
+        "held out (300)",
         "generated (60)",
     ]
     assert axes.get_title() == "g"
@@ -42,7 +42,7 @@ def test_histograms_of_nothing_and_of_one_value():
 def test_corner_takes_complete_objects_and_names_both_samples():
     figure = feature_corner(features(400, 0), features(400, 1, shift=3.0))
     assert figure is not None
-    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["real", "generated"]
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["held out", "generated"]
     shown = [text.get_text() for text in figure.axes[0].texts]
     assert [round(float(text.split(" ")[0])) for text in shown] == [0, 3]
 

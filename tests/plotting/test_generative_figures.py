@@ -62,7 +62,7 @@ def test_fan_follows_the_population():
 
 def test_examples_are_real_on_the_left_and_generated_on_the_right():
     axes = np.array(example_grid(REAL, GENERATED, rows=2, columns=2).axes).reshape(2, 4)
-    assert all(ax.get_title().startswith("real") for ax in axes[:, :2].flat)
+    assert all(ax.get_title().startswith("held out") for ax in axes[:, :2].flat)
     assert all(ax.get_title().startswith("generated") for ax in axes[:, 2:].flat)
 
 
