@@ -8,6 +8,7 @@ from typing import Any
 
 import lightning as L
 import numpy as np
+import torch
 from lightning.pytorch.callbacks import Callback
 from matplotlib.figure import Figure
 
@@ -15,6 +16,7 @@ from sntorch.data.batch import LightCurveBatch
 from sntorch.generative.base import GenerativeModel
 from sntorch.generative.evaluate import ks_distance, peak_magnitudes, summary_features
 from sntorch.generative.evaluate.embedding import embed
+from sntorch.physics.cosmology import Cosmology
 from sntorch.plotting.generated_features import (
     embedding_scatter,
     feature_corner,
@@ -32,6 +34,7 @@ FEATURES = {
     "rise": "rise in the 8 days before peak (mag)",
     "colour": "colour at the first band's peak (mag)",
 }
+ABSOLUTE = f"peak magnitude - distance modulus (mag; H0 = {Cosmology().h0}, no K-correction)"
 
 
 def generator_figures(generated: LightCurveBatch, real: LightCurveBatch) -> dict[str, Figure]:
@@ -54,7 +57,8 @@ def generator_figures(generated: LightCurveBatch, real: LightCurveBatch) -> dict
 def diagnostic_figures(
     generated: LightCurveBatch, real: LightCurveBatch, seed: int = 0
 ) -> dict[str, Figure]:
-    """Further figures for a report: features, redshifts, pairs of features, an embedding.
+    """Further figures for a report: features, redshifts, absolute magnitudes, pairs of features,
+    an embedding.
 
     Figures for which the samples have too little (no redshifts, say) are left out.
 
@@ -75,11 +79,26 @@ def diagnostic_figures(
         figures["redshift"] = feature_histograms(
             {everything: redshifts}, {everything: drawn}, "redshift"
         )
+        figures["absolute_magnitudes"] = feature_histograms(
+            absolute_magnitudes(real), absolute_magnitudes(generated), ABSOLUTE
+        )
     few = _corner_names(real.bands)
     figures["corner"] = feature_corner(_named(theirs, few), _named(ours, few))
     plane = embed(theirs, ours, seed)
     figures["embedding"] = None if plane is None else embedding_scatter(*plane)
     return {name: figure for name, figure in figures.items() if figure is not None}
+
+
+def absolute_magnitudes(batch: LightCurveBatch) -> dict[str, Any]:
+    """Peak magnitudes less distance moduli, mag, by band, shape (B,); NaN without a redshift.
+
+    There is neither a K-correction nor one for dust.
+    """
+    redshift = batch.redshift.double().cpu()
+    known = redshift > 0
+    distmod = torch.full_like(redshift, torch.nan)
+    distmod[known] = Cosmology().distmod(redshift[known])
+    return {band: peak - distmod.numpy() for band, peak in peak_magnitudes(batch).items()}
 
 
 def _named(features: Mapping[str, Any], titles: Mapping[str, str]) -> dict[str, Any]:
@@ -97,7 +116,10 @@ def _titles(kind: str, bands: tuple[str, ...]) -> dict[str, str]:
 def _corner_names(bands: tuple[str, ...]) -> dict[str, str]:
     """A few features that say most about a supernova, and what to call them."""
     main = bands[min(1, len(bands) - 1)]
-    names = {f"peak_mag_{main}": f"peak {main}", f"dm15_{main}": rf"$\Delta m_{{15}}$ {main}"}
+    names = {
+        f"peak_mag_{main}": f"peak {main} (mag)",
+        f"dm15_{main}": rf"$\Delta m_{{15}}$ {main} (mag)",
+    }
     return names | _titles("colour", bands[:3])
 
 

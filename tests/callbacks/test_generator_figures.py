@@ -7,11 +7,18 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
+from astropy.cosmology import FlatLambdaCDM
 
-from sntorch.callbacks.figures import GeneratorFigures, diagnostic_figures, generator_figures
+from sntorch.callbacks.figures import (
+    GeneratorFigures,
+    absolute_magnitudes,
+    diagnostic_figures,
+    generator_figures,
+)
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.light_curve import LightCurve
 from sntorch.generative.base import GenerativeModel
+from sntorch.generative.evaluate import peak_magnitudes
 
 NAMES = {"examples", "peak_magnitudes", "population", "errors"}
 
@@ -100,11 +107,22 @@ def two_bands(n: int, seed: int, redshift: float | None = None) -> LightCurveBat
     return LightCurveBatch.from_light_curves(curves)
 
 
+def test_absolute_magnitudes_are_those_of_astropys_distances():
+    batch = two_bands(3, 5, redshift=0.3)
+    batch.redshift[0] = torch.nan
+    apparent, absolute = peak_magnitudes(batch)["desg"], absolute_magnitudes(batch)["desg"]
+    distmod = FlatLambdaCDM(73.24, 0.28).distmod(batch.redshift[1:].numpy()).value
+    assert np.isnan(absolute[0])
+    np.testing.assert_allclose(apparent[1:] - absolute[1:], distmod, atol=0.02)
+
+
 def test_diagnostic_figures_are_those_that_the_samples_allow():
     some = {"dm15", "rise", "colour", "corner", "embedding"}
     ours, real = two_bands(40, 1), two_bands(45, 2, redshift=0.3)
     figures = diagnostic_figures(ours, real)
     assert set(figures) == some
     assert figures["colour"].axes[0].get_title() == "desg - desr"
-    assert set(diagnostic_figures(two_bands(40, 3, redshift=0.3), real)) == some | {"redshift"}
+    more = diagnostic_figures(two_bands(40, 3, redshift=0.3), real)
+    assert set(more) == some | {"redshift", "absolute_magnitudes"}
+    assert [ax.get_title() for ax in more["absolute_magnitudes"].axes] == ["desg", "desr"]
     assert "corner" not in diagnostic_figures(sample(4, 1), sample(4, 2))
