@@ -157,7 +157,7 @@ def test_objects_without_a_peak_in_the_header_get_none(tmp_path):
         ),
         (("ckpt=nowhere",), "nowhere: no checkpoint there"),
         (("ckpt=model",), "trained on Ia; to fill up are Ic, II; classes=[…] chooses"),
-        (("ckpt=narrow", "classes=[II]"), "class II: light curves in bands desg, desi, desr, but"),
+        (("ckpt=narrow", "classes=[II]"), "class II: light curves in bands desg, desr, desi, but"),
         (("files=nowhere",), "nowhere: no such file"),
     ],
 )
