@@ -124,7 +124,7 @@ def test_objects_in_other_bands_are_told_in_one_line(trained, tmp_path, capsys):
     write(LightCurves([*two_classes(4), *foreign]), tmp_path / "mixed.parquet")
     common = f"ckpt={trained / 'outputs'}", "out=p.csv"
     assert run_here([*common, "files=mixed.parquet"], tmp_path) == 0
-    assert "2 of 6 light curves have no observation in desg, desi, desr" in error_of(capsys)
+    assert "2 of 6 light curves have no observation in desg, desr, desi" in error_of(capsys)
     assert pd.read_csv(tmp_path / "p.csv")["p_Ia"].isna().sum() == 2
 
 
@@ -173,7 +173,7 @@ def test_ctrl_c_leaves_nothing_half_written(trained, tmp_path):
 
 def scored(module, path, folder):
     """The scores of a classifier as ``evaluate`` writes them."""
-    batch = two_classes().to_batch()
+    batch = two_classes().to_batch(bands=module.bands)
     predictions = Predictions.of(batch, module.logits(batch).softmax(1), module.classes)
     metrics = evaluate_classifier({WHOLE: predictions}, n_resamples=3)
     metrics["model_sha256"] = model_sha256(path)
