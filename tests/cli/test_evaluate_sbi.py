@@ -96,10 +96,11 @@ def test_a_flow_that_was_trained_before_is_taken(tmp_path, capsys):
     given = ["methods=selected_flow", "selected_flow.path=flow"]
     assert run_here([*SMALL, *given, "benchmark.survey.m_limit=22.0"], tmp_path) == 0
     assert "prior" not in capsys.readouterr().err
-    assert run_here([*SMALL, *given], tmp_path) == 2
+    assert run_here([*SMALL, *given, "out=other"], tmp_path) == 2
+    assert "flow: was trained for SummarySurvey(" in capsys.readouterr().err
     kept_flow(tmp_path / "part", PART)
     given = ["methods=selected_flow", "selected_flow.path=part", "benchmark.survey.m_limit=22.0"]
-    assert run_here([*SMALL, *given], tmp_path) == 2
+    assert run_here([*SMALL, *given, "out=other"], tmp_path) == 2
     error = capsys.readouterr().err.splitlines()[-1]
     assert "part: learnt in BoxPrior(" in error
 
@@ -141,7 +142,7 @@ def test_light_curves_with_and_without_their_cut(tmp_path, capsys):
         (["methods=[nre]"], "methods=nre: accepted are ignored, efficiency, selected_flow"),
         (["benchmark=b2", "methods=[efficiency]"], "b2: methods exact and ignored, and networks"),
         (["benchmark=b2", "methods=[selected_flow]"], "b2: methods exact and ignored"),
-        (["benchmark=b2", "ckpt=npe"], "b2: methods exact and ignored"),
+        (["benchmark=b2", "ckpt=npe"], "npe: infers BoxPrior("),
         (["benchmark.n=30", "ckpt=npe"], "npe: learnt surveys of 10 to 10 supernovae"),
         (["benchmark.scheme=poisson", "ckpt=npe"], "numbers that vary"),
         (["benchmark=b1_flowsn", "ckpt=npe"], "npe: was trained for SummarySurvey("),

@@ -194,7 +194,7 @@ def test_the_report_comes_first_and_the_folder_last(files, tmp_path, capsys):
         (("files=FILES", "sample.min_supernovae=13"), "12 of 12 supernovae can be trained on"),
         # Of four bands only one lies between these knots.
         (("files=FILES", "wave_knots=[5200,6000,8000]"), "2 bands are needed"),
-        (("files=FILES", "training=mcmc"), "map nuts svi"),
+        (("files=FILES", "training=mcmc"), "training has map, nuts, svi"),
         (("files=FILES", "training.warmup=1"), "warmup=1: at least 4 is accepted"),
         (("files=FILES", "device=cuda:99"), "device=cuda:99: accepted here are auto, cpu"),
         (("files=FILES", "threads=0"), "threads=0: a whole number of at least 1"),

@@ -109,8 +109,12 @@ def test_the_mean_of_a_right_ratio_is_one():
 @pytest.mark.parametrize(("shift", "passes"), [(0.0, True), (1.5, False)])
 def test_local_test(shift, passes):
     truth, draws, seen = (part[:300] for part in normal_problem(1.0, shift))
-    found = local_test(truth, draws[:, 0], seen, draws[5], seen[5], permutations=10)
-    assert (found.p_value > 0.05) == passes
+    # Of a right posterior one p-value in twenty is small, and of ten permutations one in eleven.
+    found = [
+        local_test(truth, draws[:, 0], seen, draws[5], seen[5], permutations=10, seed=seed).p_value
+        for seed in (1, 2, 3)
+    ]
+    assert (sorted(found)[1] > 0.05) == passes
 
 
 def test_misspecified_observations_are_suspicious():

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from sntorch.errors import ConfigError
+from sntorch.nn.seeded import seeded
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def local_test(
         observed_draws: Draws from the posterior of the observation, shape (S, D).
         observed_embedding: What the network makes of it, shape (F,).
         permutations: Number of classifiers that learn from permuted labels.
-        seed: Of the classifiers.
+        seed: Of the classifiers and of the permutations.
 
     Raises:
         ConfigError: Shapes that do not match.
@@ -65,8 +67,10 @@ def local_test(
         z_score=True,
         num_trials_null=permutations,
     )
-    test.train_on_observed_data(verbosity=0)
-    test.train_under_null_hypothesis(verbosity=0)
+    # The permutations come from the global stream.
+    with seeded(torch.device("cpu"), seed):
+        test.train_on_observed_data(verbosity=0)
+        test.train_under_null_hypothesis(verbosity=0)
     at = {"theta_o": observed_draws.float(), "x_o": observed_embedding.float()[None]}
     statistic = test.get_statistic_on_observed_data(**at)
     return LocalTest(float(statistic), float(test.p_value(**at)))
