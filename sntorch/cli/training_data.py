@@ -55,17 +55,12 @@ def keep_bands(config: Any, checkpoint: Path) -> None:
     from omegaconf import OmegaConf
 
     if OmegaConf.select(config, "data.bands", default="absent") is None:
+        from sntorch.checkpoints import description
         from sntorch.pretrained import load_pretrained
 
-        found = load_pretrained(checkpoint)[0] if checkpoint.is_dir() else _description(checkpoint)
+        folder = checkpoint.is_dir()
+        found = load_pretrained(checkpoint)[0] if folder else description(checkpoint, "network")
         OmegaConf.update(config, "data.bands", found.get("bands"))
-
-
-def _description(checkpoint: Path) -> dict[str, Any]:
-    from sntorch.checkpoints import KEY
-    from sntorch.cli.runs import check_readable
-
-    return check_readable(checkpoint).get(KEY, {})
 
 
 def refuse_unread_files(config: DictConfig) -> None:
