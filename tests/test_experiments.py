@@ -59,7 +59,8 @@ def of_templates(name):
 
 def of_surveys(name):
     text = (CONFIGS / f"{name}.yaml").read_text()
-    return any(f"/data: {kind}" in text for kind in ("surveys", "tripp", "light_curve_surveys"))
+    kinds = ("surveys", "tripp", "light_curve_surveys", "salt_surveys")
+    return any(f"/data: {kind}" in text for kind in kinds)
 
 
 def data_for(name, folder, request):
@@ -71,6 +72,9 @@ def data_for(name, folder, request):
         few, text = ["data.n_validation=64"], (CONFIGS / f"{name}.yaml").read_text()
         if "/data: light_curve_surveys" in text:
             return [*few, "data.simulator.benchmark.n_bank=60", "data.simulator.benchmark.n=10"]
+        if "/data: salt_surveys" in text:
+            request.getfixturevalue("shared")
+            return ["data.n_validation=4", "data.n_stored=4", "data.simulator.n=5"]
         if "/data: tripp" not in text:
             return few
         table = request.getfixturevalue("shared") / "data" / "Foundation_DR1.FITRES.TEXT"

@@ -10,10 +10,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from sntorch.errors import ConfigError
-from sntorch.sbi.simulated import HELD_OUT, SimulatedSurveys, Simulator, SummarySimulator
-from sntorch.sbi.stored import StoredSurveys, check_stored
+from sntorch.sbi.simulated import HELD_OUT, SimulatedSurveys, Simulator
+from sntorch.sbi.stored import StoredSurveys, check_stored, store
 
 N_EXAMPLES = 512
+# Surveys in a file, which are lost where the simulation is interrupted.
+SHARD_SIZE = 500
 
 
 class SurveyDataModule(L.LightningDataModule):
@@ -25,6 +27,8 @@ class SurveyDataModule(L.LightningDataModule):
         n_batches: Batches in an epoch; surveys of a folder are gone through once an epoch.
         n_validation: Surveys held out; always fresh ones.
         folder: Of stored surveys, see ``stored.py``; without one all surveys are fresh.
+        n_stored: Surveys that the folder is to hold: those that are missing are simulated into it
+            first. Without it the folder is taken as it is.
         num_workers: Processes that simulate while the network trains.
 
     Raises:
@@ -38,19 +42,23 @@ class SurveyDataModule(L.LightningDataModule):
         n_batches: int = 100,
         n_validation: int = 1024,
         folder: str | Path | None = None,
+        n_stored: int | None = None,
         num_workers: int = 0,
     ) -> None:
         super().__init__()
         for name, value in (("batch_size", batch_size), ("n_batches", n_batches)):
             if value < 1:
                 raise ConfigError(f"data.{name}={value}: 1 or more is accepted")
-        if folder is not None and not isinstance(simulator, SummarySimulator):
+        if folder is not None and not hasattr(simulator, "data_type"):
             raise ConfigError(
                 f"data.folder={folder}: surveys of summarised supernovae are stored; of "
                 f"{type(simulator).__name__} fresh ones are accepted (data.folder=null)"
             )
+        if n_stored is not None and folder is None:
+            raise ConfigError(f"data.n_stored={n_stored}: data.folder names the folder for them")
         self.simulator, self.batch_size, self.n_batches = simulator, batch_size, n_batches
         self.n_validation, self.folder, self.num_workers = n_validation, folder, num_workers
+        self.n_stored = n_stored
         self._held_out: list[tuple[Tensor, Any]] = []
 
     def setup(self, stage: str) -> None:
@@ -68,12 +76,19 @@ class SurveyDataModule(L.LightningDataModule):
         if self.folder is None:
             self.surveys = SimulatedSurveys(self.simulator, self.batch_size, self.n_batches)
         else:
-            assert isinstance(self.simulator, SummarySimulator)
-            check_stored(self.folder, self.simulator)
-            self.surveys = StoredSurveys(self.folder, self.batch_size)
+            simulator: Any = self.simulator
+            if self.n_stored is not None:
+                store(simulator, self.folder, self.n_stored, SHARD_SIZE)
+            check_stored(self.folder, simulator)
+            self.surveys = StoredSurveys(
+                self.folder, self.batch_size, data_type=simulator.data_type
+            )
 
     def examples(self) -> Any:
         """A few hundred simulated surveys, by which an embedding sets its scales."""
+        surveys = getattr(self, "surveys", None)
+        if isinstance(surveys, StoredSurveys):
+            return surveys.some(N_EXAMPLES)
         return self.simulator(0, N_EXAMPLES)[1]
 
     def describe(self) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import torch
 from torch import Tensor
@@ -45,6 +45,26 @@ class Simulator(Protocol):
         ...
 
 
+class StorableSimulator(Simulator, Protocol):
+    """One of which surveys can be kept in files (``stored.py``): tensors, equally many of each.
+
+    Attributes:
+        data_type: Dataclass of the surveys.
+        seed: What the surveys come from beside their number.
+    """
+
+    data_type: ClassVar[type]
+
+    @property
+    def seed(self) -> int:
+        """Any integer."""
+        ...
+
+    def facts(self) -> dict[str, Any]:
+        """In plain types, all that is simulated beside the prior."""
+        ...
+
+
 @dataclass(frozen=True)
 class SummarySimulator:
     """Surveys of summarised supernovae, of N detected ones each.
@@ -55,6 +75,8 @@ class SummarySimulator:
         n: N, or the least and the largest N: then log-uniform between them.
         seed: Any integer.
     """
+
+    data_type: ClassVar[type] = SummaryData
 
     survey: SummarySurvey = field(default_factory=SummarySurvey)
     prior: BoxPrior = PRIOR

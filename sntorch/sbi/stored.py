@@ -7,8 +7,10 @@ A simulation that was interrupted goes on where it was: shards are complete or n
 from __future__ import annotations
 
 import json
+import logging
+import time
 from collections.abc import Iterator
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +20,19 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from sntorch.atomic import atomic_write
-from sntorch.building import plain
 from sntorch.errors import ConfigError, DataError
-from sntorch.sbi.simulated import SummarySimulator, n_ranks, own_batches
+from sntorch.sbi.simulated import StorableSimulator, n_ranks, own_batches
 from sntorch.sbi.summary import SummaryData
 
+LOG = logging.getLogger(__name__)
+# A word of progress after so many seconds.
+QUIET = 10.0
 FACTS = "simulation.json"
 SHARD = "shard_{:05d}.safetensors"
 
 
 def store(
-    simulator: SummarySimulator, folder: str | Path, n: int, shard_size: int = 10_000
+    simulator: StorableSimulator, folder: str | Path, n: int, shard_size: int = 10_000
 ) -> Path:
     """Simulate surveys into a folder, or what is missing of them.
 
@@ -51,6 +55,7 @@ def store(
         raise ConfigError(f"n={n}, shard_size={shard_size}: 1 or more is accepted")
     folder = Path(folder)
     _check_same(folder, {"simulator": _settings(simulator), "shard_size": shard_size})
+    begun = time.monotonic()
     for number, first in enumerate(range(0, n, shard_size)):
         count = min(shard_size, n - first)
         path = folder / SHARD.format(number)
@@ -60,10 +65,13 @@ def store(
         tensors = {f.name: getattr(data, f.name).contiguous() for f in fields(data)}
         with atomic_write(path) as draft:
             save_file({"theta": theta, **tensors}, draft)
+        if time.monotonic() - begun > QUIET:
+            begun = time.monotonic()
+            LOG.info("%s: %d of %d surveys simulated", folder, first + count, n)
     return folder
 
 
-def check_stored(folder: str | Path, simulator: SummarySimulator) -> None:
+def check_stored(folder: str | Path, simulator: StorableSimulator) -> None:
     """Refuse a folder with surveys of another simulation than a simulator's, its seed aside.
 
     Raises:
@@ -90,6 +98,7 @@ class StoredSurveys(IterableDataset):
         folder: As ``store`` wrote it.
         batch_size: Surveys in a batch; what is left of a shard makes a smaller one.
         seed: Of the order.
+        data_type: Dataclass of what is stored.
 
     Attributes:
         epoch: Each has an order of its own.
@@ -98,12 +107,19 @@ class StoredSurveys(IterableDataset):
         DataError: Nothing stored there.
     """
 
-    def __init__(self, folder: str | Path, batch_size: int, seed: int = 0) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        batch_size: int,
+        seed: int = 0,
+        data_type: type = SummaryData,
+    ) -> None:
         self.paths = sorted(Path(folder).glob(SHARD.replace("{:05d}", "*")))
         if not self.paths:
             raise DataError(f"{folder}: no surveys there; shard_00000.safetensors is looked for")
         self.lengths = [_length(path) for path in self.paths]
         self.batch_size, self.seed, self.epoch = batch_size, seed, 0
+        self.data_type = data_type
 
     def __len__(self) -> int:
         return self._n_batches // n_ranks()
@@ -112,25 +128,29 @@ class StoredSurveys(IterableDataset):
     def _n_batches(self) -> int:
         return sum(-(-length // self.batch_size) for length in self.lengths)
 
+    def some(self, n: int) -> Any:
+        """At most ``n`` surveys of the first file."""
+        return _read(self.paths[0], self.data_type)[1].take(torch.arange(min(n, self.lengths[0])))
+
     def __iter__(self) -> Iterator[tuple[Tensor, Any]]:
         rng = np.random.default_rng([self.seed, self.epoch])
         own, number = set(own_batches(self._n_batches)), 0
         for shard in rng.permutation(len(self.paths)):
             order = torch.from_numpy(rng.permutation(self.lengths[shard]))
-            theta, data = _read(self.paths[shard])
+            theta, data = _read(self.paths[shard], self.data_type)
             for index in order.split(self.batch_size):
                 if number in own:
                     yield theta[index], data.take(index)
                 number += 1
 
 
-def _read(path: Path) -> tuple[Tensor, SummaryData]:
+def _read(path: Path, data_type: type) -> tuple[Tensor, Any]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
         tensors = load_file(path)
-        return tensors.pop("theta"), SummaryData(**tensors)
+        return tensors.pop("theta"), data_type(**tensors)
     except (OSError, SafetensorError, KeyError, TypeError) as error:
         raise DataError(f"{path}: damaged, or no surveys ({type(error).__name__})") from error
 
@@ -145,9 +165,10 @@ def _length(path: Path) -> int:
         raise DataError(f"{path}: damaged, or no surveys ({type(error).__name__})") from error
 
 
-def _settings(simulator: SummarySimulator) -> dict[str, Any]:
-    """As JSON gives them back."""
-    return json.loads(json.dumps(plain(asdict(simulator))))
+def _settings(simulator: StorableSimulator) -> dict[str, Any]:
+    """What tells simulations apart, as JSON gives it back."""
+    facts = {"kind": type(simulator).__name__, "prior": simulator.prior.settings()}
+    return json.loads(json.dumps({**facts, "seed": simulator.seed, **simulator.facts()}))
 
 
 def _check_same(folder: Path, facts: dict[str, Any]) -> None:

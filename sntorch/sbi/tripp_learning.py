@@ -88,15 +88,30 @@ class TrippEncoder(nn.Module):
 
     def forward(self, x: TrippSample) -> Tensor:
         """Features of order one, shape (B, N, F), float32."""
-        m, x1, c = x.data.unbind(-1)
-        m0, alpha, beta = FIDUCIAL
-        residual = (m - x.mu - m0 + alpha * x1 - beta * c) / SCATTER
-        error = x.covariance.diagonal(dim1=-2, dim2=-1).sqrt()
-        shown = (error / error.new_tensor(ERRORS)).log().expand(len(x), -1, -1)
-        # Over the redshifts of nearby supernovae: of order one.
-        place = (torch.log(x.redshift) + 3.3).expand(len(x), -1)
-        columns = [residual, x1 / TYPICAL[0], c / TYPICAL[1], place, *shown.unbind(-1)]
-        return products(torch.stack(columns, -1).float())
+        return products(shown(x.redshift, x.mu, x.data, x.covariance).float())
+
+
+def shown(redshift: Tensor, mu: Tensor, data: Tensor, covariance: Tensor) -> Tensor:
+    """Hubble residual, stretch, colour, redshift, and errors of the fit, all of order one.
+
+    Args:
+        redshift: shape (N,) or (B, N).
+        mu: Distance moduli, shape (N,) or (B, N).
+        data: m, x1 and c, shape (B, N, 3).
+        covariance: Of them, shape (N, 3, 3) or (B, N, 3, 3).
+
+    Returns:
+        Shape (B, N, 7).
+    """
+    m, x1, c = data.unbind(-1)
+    m0, alpha, beta = FIDUCIAL
+    residual = (m - mu - m0 + alpha * x1 - beta * c) / SCATTER
+    error = covariance.diagonal(dim1=-2, dim2=-1).sqrt()
+    known = (error / error.new_tensor(ERRORS)).log().expand(len(data), -1, -1)
+    # Over the redshifts of nearby supernovae: of order one.
+    place = (torch.log(redshift) + 3.3).expand(len(data), -1)
+    columns = [residual, x1 / TYPICAL[0], c / TYPICAL[1], place, *known.unbind(-1)]
+    return torch.stack(columns, -1)
 
 
 def _fingerprint(x: TrippSample) -> Tensor:

@@ -19,6 +19,7 @@ from sntorch.simulation.populations import (
 )
 from sntorch.simulation.redshifts import PowerLawRate, StarFormationRate, VolumetricRedshift
 from sntorch.simulation.resampled import ResampledSurvey
+from sntorch.simulation.salt.source import SALTSource
 from sntorch.simulation.sample import SimulatedSample
 from sntorch.simulation.selection import (
     Cut,
@@ -31,12 +32,13 @@ from sntorch.simulation.selection import (
     MinDetections,
     PeakMagnitude,
     PhaseCoverage,
+    SALTFitCut,
     SpectroscopicEfficiency,
     WithinRange,
     salt_cut,
 )
 from sntorch.simulation.simulate import Simulator, simulated_batch
-from sntorch.simulation.sncosmo_source import SALTSource, TemplateSource
+from sntorch.simulation.sncosmo_source import TemplateSource
 from sntorch.simulation.sources import BayeSNSource, Source
 from sntorch.simulation.streams import Streams
 from sntorch.simulation.surveys import BandDepth, Observations, ParametricSurvey, Survey
@@ -67,6 +69,7 @@ __all__ = [
     "Population",
     "PowerLawRate",
     "ResampledSurvey",
+    "SALTFitCut",
     "SALTSource",
     "Seasons",
     "SimulatedSample",

@@ -107,6 +107,12 @@ class ResampledSurvey(Survey):
     def __len__(self) -> int:
         return len(self.peak_mjd)
 
+    def __repr__(self) -> str:
+        """All that a simulation depends on, in few words."""
+        settings = f"phases={self.phases}, jitter={self.jitter}, drop={self.drop}"
+        count = f"{len(self)} histories of {int(self.mask.sum())} observations"
+        return f"ResampledSurvey({self.name}, {count}, bands={list(self.bands)}, {settings})"
+
     def observe(
         self, streams: Streams, redshift: Tensor, phases: tuple[Tensor, Tensor]
     ) -> Observations:

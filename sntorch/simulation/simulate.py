@@ -108,7 +108,10 @@ class Simulator:
             start: Number of the first object.
             stop: One beyond the number of the last object.
         """
-        streams = Streams.range(seed, start, stop)
+        return self.observed(Streams.range(seed, start, stop))
+
+    def observed(self, streams: Streams) -> SimulatedSample:
+        """The objects of given streams, B of them, before any selection."""
         label, truth, phases = self._draw(streams)
         observations = self.survey.observe(streams, truth["redshift"], phases)
         observations.mask &= self._covered(label, truth, observations)

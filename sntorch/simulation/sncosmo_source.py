@@ -1,9 +1,7 @@
-"""Sources whose spectra come from sncosmo: templates of any class, and SALT2/SALT3.
+"""Sources whose spectra come from sncosmo: templates of any class.
 
 sncosmo (Barbary et al., extra ``[astro]``) only provides the spectra, once; photometry is the
-batched one of ``spectral``. SALT: Guy et al. 2007 (A&A 466, 11) and Kenworthy et al. 2021 (ApJ
-923, 265), F = x0 [M0(t, λ) + x1 M1(t, λ)] 10^{-0.4 c CL(λ)}, with the peak magnitude of Tripp
-(1998), M - alpha x1 + beta c.
+batched one of ``spectral``.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from torch import Tensor
 from sntorch.data.light_curve import FLUXCAL_ZEROPOINT
 from sntorch.errors import ConfigError
 from sntorch.physics.extinction import fitzpatrick99
-from sntorch.simulation.distributions import Constant, Normal, SplitNormal
+from sntorch.simulation.distributions import Constant
 from sntorch.simulation.sources import Parameters, Source
 from sntorch.simulation.spectral import (
     BandWeights,
@@ -121,71 +119,6 @@ class TemplateSource(Source):
 
     def covers(self, bands: Sequence[str], redshift: Tensor) -> Tensor:
         """Whether all templates reach over each band at each redshift, shape (B, F)."""
-        return covered(bands, redshift, *self.wave_range)
-
-
-class SALTSource(Source):
-    """SNe Ia by SALT2 or SALT3 with the magnitude of a Tripp relation.
-
-    ``magnitude`` is the absolute peak B magnitude (Vega) of an SN with x1 = c = 0; the grey
-    scatter belongs into its distribution.
-
-    Args:
-        name: sncosmo source, ``salt3``, ``salt2:2.4``, ….
-        alpha: Magnitudes brighter per unit of x1.
-        beta: Magnitudes fainter per unit of c.
-    """
-
-    parameters = ("magnitude", "x1", "c")
-    # x1 and c: Scolnic & Kessler 2016 (ApJ 822, L35), G10, rounded.
-    defaults = MappingProxyType(
-        {
-            "magnitude": Normal(-19.36, 0.1),
-            "x1": SplitNormal(0.97, 1.47, 0.22),
-            "c": SplitNormal(-0.054, 0.043, 0.101),
-        }
-    )
-
-    def __init__(self, name: str = "salt3", alpha: float = 0.14, beta: float = 3.1) -> None:
-        source = load_sncosmo_source(name)
-        if tuple(source.param_names) != ("x0", "x1", "c"):
-            raise ConfigError(
-                f"source {name} is no SALT model: its parameters are {source.param_names}"
-            )
-        self.alpha, self.beta = alpha, beta
-        self.phase_range = (float(source.minphase()), float(source.maxphase()))
-        self.wave_range = (float(source.minwave()), float(source.maxwave()))
-        phase = np.arange(self.phase_range[0], self.phase_range[1] + PHASE_STEP, PHASE_STEP)
-        wave = np.arange(*self.wave_range, WAVE_STEP)
-        source.set(x0=1.0, x1=0.0, c=0.0)
-        mean, peak = _sampled(source, phase, wave), _flux_at(source, "bessellb", np.zeros(1))[0]
-        source.set(x1=1.0)
-        first = _sampled(source, phase, wave) - mean
-        self.color_law = torch.from_numpy(np.asarray(source.colorlaw(wave), dtype=np.float64))
-        self.table = SpectralTable(
-            torch.from_numpy(np.stack([mean, first]) / peak),
-            self.phase_range[0],
-            PHASE_STEP,
-            float(wave[0]),
-            WAVE_STEP,
-        )
-
-    def flux(
-        self, phase: Tensor, band: Tensor, bands: Sequence[str], parameters: Parameters
-    ) -> Tensor:
-        """FLUXCAL, shape (B, T); see ``Source.flux``."""
-        table = self.table.to(phase.device)
-        x1, c = parameters["x1"], parameters["c"]
-        weights = _weights(table, bands, parameters, c[:, None] * self.color_law.to(phase.device))
-        # The colour law is zero in B, so c alone leaves the B magnitude as it is.
-        magnitude = parameters["magnitude"] - self.alpha * x1 + self.beta * c
-        amplitude = _amplitude(magnitude + parameters["distmod"])
-        first = torch.zeros_like(band[:, 0])
-        terms = [(amplitude, first), (amplitude * x1, first + 1)]
-        return photometry(table, terms, phase, band, bands, weights).clamp(min=0)
-
-    def covers(self, bands: Sequence[str], redshift: Tensor) -> Tensor:
-        """Whether the model reaches over each band at each redshift, shape (B, F)."""
         return covered(bands, redshift, *self.wave_range)
 
 

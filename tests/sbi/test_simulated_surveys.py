@@ -130,7 +130,7 @@ def test_an_interrupted_simulation_goes_on(tmp_path, monkeypatch):
 
 def test_another_simulation_in_the_same_folder_is_refused(tmp_path):
     store(SummarySimulator(n=3, seed=1), tmp_path / "s", 5)
-    assert json.loads((tmp_path / "s" / "simulation.json").read_text())["simulator"]["n"] == 3
+    assert json.loads((tmp_path / "s" / "simulation.json").read_text())["simulator"]["n"] == [3, 3]
     with pytest.raises(DataError, match="holds another simulation"):
         store(SummarySimulator(n=4, seed=1), tmp_path / "s", 5)
 
@@ -163,7 +163,7 @@ def test_a_folder_of_another_simulation_is_refused(tmp_path):
         SurveyDataModule(simulator, 4, n_validation=0, folder=tmp_path / "s").setup("fit")
 
     opened(SummarySimulator(n=3, seed=2))
-    with pytest.raises(DataError, match=r"with n=3; data\.simulator has n=\[3, 5\]"):
+    with pytest.raises(DataError, match=r"with n=\[3, 3\]; data\.simulator has n=\[3, 5\]"):
         opened(SummarySimulator(n=[3, 5], seed=1))
     with pytest.raises(DataError, match="another simulation, with survey="):
         opened(SummarySimulator(SummarySurvey(m_limit=22.0), n=3, seed=1))

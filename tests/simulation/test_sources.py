@@ -234,7 +234,7 @@ def test_sncosmo_source_is_the_class_of_error_that_users_can_act_on(shared, monk
     with pytest.raises(ConfigError, match="one positive weight each"):
         TemplateSource(["hsiao"], weights=[0.0])
     pytest.importorskip("sncosmo")
-    with pytest.raises(ConfigError, match="is no SALT model"):
+    with pytest.raises(ConfigError, match="is no SALT2 or SALT3 model"):
         SALTSource("hsiao")
     with pytest.raises(ConfigError, match="sncosmo has no source 'no-such-thing'"):
         TemplateSource(["no-such-thing"])

@@ -19,6 +19,7 @@ from sntorch.simulation.selection.efficiencies import (
     WithinRange,
     salt_cut,
 )
+from sntorch.simulation.selection.fitted import SALTFitCut
 from sntorch.simulation.selection.searcheff import (
     read_detection_efficiency,
     read_spectroscopic_efficiency,
@@ -41,6 +42,7 @@ __all__ = [
     "Not",
     "PeakMagnitude",
     "PhaseCoverage",
+    "SALTFitCut",
     "SpectroscopicEfficiency",
     "Trigger",
     "Truth",

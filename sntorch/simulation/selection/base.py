@@ -178,10 +178,16 @@ def passed(cuts: Sequence[Cut], batch: LightCurveBatch, truth: Truth, luck: Tens
     Raises:
         ConfigError: A cut gave a probability outside [0, 1].
     """
-    kept = torch.ones(luck.shape, dtype=torch.bool)
+    kept = torch.zeros(luck.shape, dtype=torch.bool)
+    rows = torch.arange(len(luck))
     for i, cut in enumerate(cuts):
-        kept[:, i] = cut.keep(batch, truth, luck[:, i])
-    return kept.cumprod(dim=1).bool()
+        # A later cut may be dear: it sees what is left.
+        if not len(rows):
+            break
+        left = {name: values[rows] for name, values in truth.items()}
+        rows = rows[cut.keep(batch[rows], left, luck[rows, i])]
+        kept[rows, i] = True
+    return kept
 
 
 def log_complement(log_p: Tensor) -> Tensor:
