@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import select
 import sys
@@ -52,6 +53,7 @@ def hydra_main(config_name: str) -> Callable[[Callable[[Any], Any]], Callable[[]
             @functools.wraps(task)
             def job(cfg: Any) -> None:
                 guarded(functools.partial(_use_threads, cfg.get("threads")))
+                guarded(_import_pandas)
                 guarded(functools.partial(task, cfg))
 
             decorated = hydra.main(
@@ -83,6 +85,11 @@ def _use_threads(n: int | None) -> None:
     if not isinstance(n, int) or n < 1:
         raise ConfigError(f"threads={n}: a whole number of at least 1 is accepted")
     torch.set_num_threads(n)
+
+
+def _import_pandas() -> None:
+    """Import it before pyarrow does: from compiled code, where a Ctrl-C would be lost."""
+    importlib.import_module("pandas")
 
 
 def guarded(run: Callable[[], Any]) -> None:
