@@ -53,12 +53,12 @@ def built(config: str, *overrides: str) -> Any:
         return instantiate(compose(name, overrides=list(overrides)), _convert_="all")
 
 
-def bare_trainer(**options: Any) -> L.Trainer:
-    """A trainer on the CPU that trains and does nothing else."""
+def bare_trainer(limit_val_batches: float = 0, **options: Any) -> L.Trainer:
+    """A trainer on the CPU that trains and does nothing else, unless it is told to validate."""
     return L.Trainer(
         accelerator="cpu",
         logger=False,
-        limit_val_batches=0,
+        limit_val_batches=limit_val_batches,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
