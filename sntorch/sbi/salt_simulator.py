@@ -159,8 +159,9 @@ class SALTSurveySimulator:
             before = (counts.cumsum(0) - counts).repeat_interleave(counts)
             number = filling.seen[owner] + torch.arange(len(owner)) - before
             index = (start + owner) * CANDIDATES + number
-            sample = simulator.observed(Streams(self.seed, index, f"salt/{block}/"))
-            kept, data, covariance = self._fitted(sample)
+            streams = Streams(self.seed, index, f"salt/{block}/")
+            sample = simulator.observed(streams)
+            kept, data, covariance = self._fitted(sample, streams.within("selection"))
             seat, row = filling.add(surveys, counts, owner, kept)
             found.redshift[seat] = sample.batch.redshift[row].double()
             found.data[seat], found.covariance[seat] = data[row], covariance[row]
@@ -168,11 +169,10 @@ class SALTSurveySimulator:
         mu = torch.where(mask, self.cosmology.distmod(found.redshift), 0.0)
         return replace(found, mu=mu, mask=mask, n_candidates=filling.last)
 
-    def _fitted(self, sample: SimulatedSample) -> tuple[Tensor, Tensor, Tensor]:
+    def _fitted(self, sample: SimulatedSample, streams: Streams) -> tuple[Tensor, Tensor, Tensor]:
         """Which candidates are kept, shape (M,), and m, x1, c and their covariance of all."""
         kept = torch.ones(len(sample), dtype=torch.bool)
         if self.selection:
-            streams = Streams(self.seed, sample.truth["candidate"].long(), "salt/selection/")
             luck = streams.uniform("cut", len(self.selection))
             cuts = list(self.selection.values())
             kept = passed(cuts, sample.batch, sample.truth, luck)[:, -1]
