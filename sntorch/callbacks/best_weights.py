@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from sntorch.errors import ConfigError
+from sntorch.errors import ConfigError, SntorchWarning
 
 
 class BestWeights(Callback):
     """Keeps the weights with the smallest held-out loss, and gives them back at the end.
 
     For trainings that see the same simulations again and again: a posterior that knows them by
-    heart is too narrow.
+    heart is too narrow. It stands before the callback that saves, so that the last checkpoint has
+    the best weights; the optimiser in it is that of the last epoch, so that a training which has
+    ended is not gone on with exactly. One that Ctrl-C stopped is.
 
     Args:
         monitor: Name of the loss.
@@ -32,36 +35,76 @@ class BestWeights(Callback):
         self.monitor, self.patience = monitor, patience
         self.smallest, self.since = math.inf, 0
         self.weights: dict[str, Tensor] = {}
+        self.metrics: dict[str, Tensor] = {}
+        self.given_back = False
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Refuse a training of which the end is not that of an epoch.
+
+        Raises:
+            ConfigError: It ends after a number of steps.
+        """
+        if trainer.max_steps != -1:
+            raise ConfigError(
+                f"trainer.max_steps={trainer.max_steps}: the best weights come back at the end of "
+                "an epoch; trainer.max_epochs is accepted"
+            )
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Keep the weights or count; at the end of the training give the best back.
+        """Keep the weights, or count.
 
         Raises:
             ConfigError: Nothing of that name is logged.
         """
         if trainer.sanity_checking:
             return
-        if self.monitor not in trainer.callback_metrics:
-            known = ", ".join(sorted(trainer.callback_metrics)) or "nothing"
+        found = trainer.callback_metrics
+        if self.monitor not in found:
+            known = ", ".join(sorted(found)) or "nothing"
             raise ConfigError(f"monitor={self.monitor}: not logged; there is {known}")
-        value = float(trainer.callback_metrics[self.monitor])
+        # All ranks decide alike.
+        value = float(trainer.strategy.reduce(found[self.monitor], reduce_op="mean"))
         if value < self.smallest:
             self.smallest, self.since = value, 0
-            state = pl_module.state_dict()
-            self.weights = {name: v.detach().clone() for name, v in state.items()}
+            self.weights = _copied(pl_module.state_dict())
+            self.metrics = _copied(found)
         else:
             self.since += 1
-        last = trainer.max_epochs is not None and trainer.current_epoch + 1 >= trainer.max_epochs
         if self.since >= self.patience:
             trainer.should_stop = True
-        if (last or trainer.should_stop) and self.weights:
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Give the best weights back, if this is the end."""
+        done = trainer.current_epoch + 1
+        last = trainer.max_epochs is not None and done >= trainer.max_epochs > 0
+        enough = self.since >= self.patience and done >= (trainer.min_epochs or 0)
+        if not (last or enough):
+            return
+        if not self.weights:
+            warnings.warn(
+                "nothing was held out or validated: the last weights are kept, not the best",
+                SntorchWarning,
+                stacklevel=2,
+            )
+        else:
             pl_module.load_state_dict(self.weights)
+            self.given_back = True
+
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Let the final metrics be those of the weights."""
+        if self.given_back:
+            trainer.callback_metrics.update(self.metrics)
 
     def state_dict(self) -> dict[str, Any]:
         """For the checkpoint from which a run is resumed."""
-        return {"smallest": self.smallest, "since": self.since, "weights": self.weights}
+        names = ("smallest", "since", "weights", "metrics")
+        return {name: getattr(self, name) for name in names}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on where the checkpoint was."""
-        self.smallest, self.since = state_dict["smallest"], state_dict["since"]
-        self.weights = state_dict["weights"]
+        for name, value in state_dict.items():
+            setattr(self, name, value)
+
+
+def _copied(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in tensors.items()}

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from sntorch.errors import ConfigError
 from sntorch.sbi.simulated import HELD_OUT, SimulatedSurveys, Simulator
-from sntorch.sbi.stored import StoredSurveys, check_stored, store
+from sntorch.sbi.stored import StoredSurveys, check_stored, count_stored, store
 
 N_EXAMPLES = 512
 # Surveys in a file, which are lost where the simulation is interrupted.
@@ -27,8 +27,8 @@ class SurveyDataModule(L.LightningDataModule):
         n_batches: Batches in an epoch; surveys of a folder are gone through once an epoch.
         n_validation: Surveys held out; always fresh ones.
         folder: Of stored surveys, see ``stored.py``; without one all surveys are fresh.
-        n_stored: Surveys that the folder is to hold: those that are missing are simulated into it
-            first. Without it the folder is taken as it is.
+        n_stored: Surveys that the folder is to hold at least: where there are fewer, those that
+            are missing are simulated first. All that are there are trained on.
         num_workers: Processes that simulate while the network trains.
 
     Raises:
@@ -54,12 +54,26 @@ class SurveyDataModule(L.LightningDataModule):
                 f"data.folder={folder}: surveys of summarised supernovae are stored; of "
                 f"{type(simulator).__name__} fresh ones are accepted (data.folder=null)"
             )
-        if n_stored is not None and folder is None:
-            raise ConfigError(f"data.n_stored={n_stored}: data.folder names the folder for them")
         self.simulator, self.batch_size, self.n_batches = simulator, batch_size, n_batches
         self.n_validation, self.folder, self.num_workers = n_validation, folder, num_workers
         self.n_stored = n_stored
         self._held_out: list[tuple[Tensor, Any]] = []
+
+    def prepare_data(self) -> None:
+        """Simulate what the folder lacks, by one process of several.
+
+        Raises:
+            DataError: The folder holds another simulation.
+        """
+        if self.folder is None or self.n_stored is None:
+            return
+        if count_stored(self.folder) < self.n_stored:
+            store(self._storable, self.folder, self.n_stored, SHARD_SIZE)
+
+    @property
+    def _storable(self) -> Any:
+        """The simulator, of surveys that can be stored."""
+        return self.simulator
 
     def setup(self, stage: str) -> None:
         """Simulate what is held out, and open the folder.
@@ -69,20 +83,18 @@ class SurveyDataModule(L.LightningDataModule):
         """
         if stage != "fit" or self._held_out:
             return
+        if self.folder is None:
+            self.surveys = SimulatedSurveys(self.simulator, self.batch_size, self.n_batches)
+        else:
+            self.prepare_data()
+            check_stored(self.folder, self._storable)
+            self.surveys = StoredSurveys(
+                self.folder, self.batch_size, data_type=self._storable.data_type
+            )
         size = min(self.batch_size, self.n_validation)
         for first in range(0, self.n_validation, size or 1):
             count = min(size, self.n_validation - first)
             self._held_out.append(self.simulator(HELD_OUT + first, count))
-        if self.folder is None:
-            self.surveys = SimulatedSurveys(self.simulator, self.batch_size, self.n_batches)
-        else:
-            simulator: Any = self.simulator
-            if self.n_stored is not None:
-                store(simulator, self.folder, self.n_stored, SHARD_SIZE)
-            check_stored(self.folder, simulator)
-            self.surveys = StoredSurveys(
-                self.folder, self.batch_size, data_type=simulator.data_type
-            )
 
     def examples(self) -> Any:
         """A few hundred simulated surveys, by which an embedding sets its scales."""

@@ -20,6 +20,7 @@ class Filling:
     Args:
         n_surveys: B.
         n: Supernovae wanted in each, or in all alike, shape (B,).
+        patience: Candidates a wanted supernova after which a survey is given up.
 
     Attributes:
         kept: How many each has, shape (B,).
@@ -27,7 +28,10 @@ class Filling:
         last: How many it took to fill it, shape (B,).
     """
 
-    def __init__(self, n_surveys: int, n: int | Tensor) -> None:
+    def __init__(
+        self, n_surveys: int, n: int | Tensor, patience: int = MOST_PER_SUPERNOVA
+    ) -> None:
+        self.patience = patience
         self.n = torch.as_tensor(n).expand(n_surveys)
         self.kept = torch.zeros(n_surveys, dtype=torch.int64)
         self.seen = torch.zeros(n_surveys, dtype=torch.int64)
@@ -87,7 +91,7 @@ class Filling:
         return (MARGIN * missing / rate).ceil().long() + 1
 
     def _give_up(self) -> None:
-        poor = (self.kept < self.n) & (self.seen > MOST_PER_SUPERNOVA * self.n)
+        poor = (self.kept < self.n) & (self.seen > self.patience * self.n)
         if bool(poor.any()):
             b = int(poor.nonzero()[0, 0])
             raise ConfigError(

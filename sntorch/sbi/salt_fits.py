@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.magnitudes import POGSON
+from sntorch.errors import DataError
 from sntorch.physics.cosmology import Cosmology
 from sntorch.physics.salt.photometry import X0, X1, C
 from sntorch.sbi.encoders import n_products, products
@@ -20,6 +21,8 @@ from sntorch.sbi.tripp_learning import FIDUCIAL, shown
 from sntorch.simulation.salt.fit import SALTFit
 
 SHOWN = (X0, X1, C)
+# Of a standardised magnitude by its fit alone, mag.
+TYPICAL_ERROR = 0.02
 
 
 @dataclass
@@ -30,7 +33,7 @@ class SALTFits:
         redshift: shape (B, N).
         mu: Distance moduli, shape (B, N).
         data: m_B, x1 and c, shape (B, N, 3).
-        covariance: Of them by the fit, shape (B, N, 3, 3).
+        covariance: Of them by the fit, shape (B, N, 3, 3); the redshift's error is not in it.
         mask: Which are supernovae, shape (B, N), bool.
         n_candidates: How many exploded for them, shape (B,); what a survey does not tell.
     """
@@ -46,16 +49,29 @@ class SALTFits:
         return len(self.redshift)
 
     @classmethod
-    def one(cls, fit: SALTFit, batch: LightCurveBatch, zero: float, cosmology: Cosmology) -> Self:
-        """The survey of all supernovae that were fitted.
+    def one(
+        cls,
+        fit: SALTFit,
+        kept: Tensor,
+        batch: LightCurveBatch,
+        zero: float,
+        cosmology: Cosmology,
+    ) -> Self:
+        """The survey of the supernovae that were fitted and kept.
 
         Args:
-            fit: Of the N supernovae of ``batch``; those that did not converge are left out.
+            fit: Of the supernovae of ``batch``.
+            kept: Which are kept, bool: ``SALTFitCut.accepts`` of the cut that was simulated.
             batch: Their light curves, with redshifts.
             zero: m_B of x0 = 1, see ``rest_blue_magnitude``.
             cosmology: Gives the distances.
+
+        Raises:
+            DataError: None is kept.
         """
-        rows = fit.converged.nonzero()[:, 0]
+        rows = (kept & fit.converged & (fit.parameters[:, X0] > 0)).nonzero()[:, 0]
+        if not len(rows):
+            raise DataError(f"none of {len(batch)} SALT fits is kept: no survey")
         z = batch.redshift[rows].double()
         data, covariance = magnitudes(fit, rows, zero)
         parts = (z, cosmology.distmod(z), data, covariance, torch.ones_like(z, dtype=torch.bool))
@@ -94,10 +110,6 @@ class SALTFitEncoder(nn.Module):
         direction = x.data.new_tensor([1.0, alpha, -beta])
         error = ((x.covariance @ direction) @ direction).clamp(min=1e-12).sqrt()
         columns = shown(x.redshift, x.mu, x.data, x.covariance)
-        # How well the fit places it on the Hubble diagram: errors of m, x1 and c are correlated.
+        # Of the standardised magnitude, by the fit alone: errors of m, x1 and c are correlated.
         columns = torch.cat([columns, torch.log(error / TYPICAL_ERROR)[..., None]], -1)
         return products(torch.where(x.mask[..., None], columns, 0.0).float())
-
-
-# Of a standardised magnitude by its fit alone, mag.
-TYPICAL_ERROR = 0.1

@@ -36,6 +36,8 @@ from sntorch.simulation.surveys import Survey
 # Candidates of one survey have numbers of their own below this, surveys of one stream below that.
 CANDIDATES, SURVEYS = 2**24, 2**38
 MOST_AT_ONCE = 2_048
+# Candidates a wanted supernova after which a survey is given up: light curves are dear.
+PATIENCE = 500
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ class TrippPopulation(Population):
 class SALTSurveySimulator:
     """Pairs of parameters and surveys of N fitted supernovae each.
 
+    The weather of the observing seasons is one for all surveys of a seed, as it is known.
+
     Attributes:
         survey: When and how supernovae are observed; its bands must lie within the model's.
         redshift: Distribution of the true redshift.
@@ -123,6 +127,8 @@ class SALTSurveySimulator:
         low, high = self.range
         if not 1 <= low <= high:
             raise ConfigError(f"n={self.n}: N >= 1, or least and largest N, are accepted")
+        if high * PATIENCE >= CANDIDATES // 2:
+            raise ConfigError(f"n={self.n}: N up to {CANDIDATES // 2 // PATIENCE} is accepted")
         object.__setattr__(self, "source", SALTSource(self.fitted.options.source, 0.0, 0.0))
 
     @property
@@ -148,7 +154,7 @@ class SALTSurveySimulator:
         Raises:
             ConfigError: A selection that keeps next to nothing.
         """
-        filling = Filling(len(theta), n)
+        filling = Filling(len(theta), n, PATIENCE)
         width = int(torch.as_tensor(n).max())
         found = _empty(len(theta), width)
         block, start = divmod(first, SURVEYS)
@@ -193,8 +199,14 @@ class SALTSurveySimulator:
     def facts(self) -> dict[str, Any]:
         """What is observed and kept, and least and largest N."""
         told = ("survey", "redshift", "noise", "fitted", "mwebv", "cosmology")
-        selection = {name: str(cut) for name, cut in self.selection.items()}
+        selection = {name: repr(cut) for name, cut in self.selection.items()}
         known = {name: repr(getattr(self, name)) for name in told}
+        for name, text in {**known, **selection}.items():
+            if " at 0x" in text:
+                raise ConfigError(
+                    f"simulator.{name}: {text} does not say what it is; a dataclass, or one with "
+                    "a __repr__, is accepted"
+                )
         return {"n": list(self.range), "selection": selection, **known}
 
 

@@ -39,8 +39,9 @@ def store(
     Args:
         simulator: What makes them.
         folder: New, or of the same simulation.
-        n: Number of surveys; more than before may be asked for in the same folder.
-        shard_size: Surveys in a file.
+        n: Number of surveys that are there afterwards, at least; more than before may be asked
+            for in the same folder.
+        shard_size: Surveys in a file; of a folder that there is, its own.
 
     Returns:
         The folder.
@@ -54,7 +55,7 @@ def store(
     if n < 1 or shard_size < 1:
         raise ConfigError(f"n={n}, shard_size={shard_size}: 1 or more is accepted")
     folder = Path(folder)
-    _check_same(folder, {"simulator": _settings(simulator), "shard_size": shard_size})
+    shard_size = _opened(folder, simulator, shard_size)
     begun = time.monotonic()
     for number, first in enumerate(range(0, n, shard_size)):
         count = min(shard_size, n - first)
@@ -77,16 +78,12 @@ def check_stored(folder: str | Path, simulator: StorableSimulator) -> None:
     Raises:
         DataError: Of another one, or of one that is not known.
     """
-    found, wanted = _read_facts(Path(folder) / FACTS).get("simulator"), _settings(simulator)
-    if not isinstance(found, dict):
-        raise DataError(f"{folder}: {FACTS} does not say of which simulation the surveys are")
-    other = [k for k in wanted if k != "seed" and found.get(k) != wanted[k]]
-    if other:
-        key = other[0]
-        raise DataError(
-            f"{folder}: holds surveys of another simulation, with {key}={found.get(key)}; "
-            f"data.simulator has {key}={wanted[key]}"
-        )
+    _compare(Path(folder), simulator, {"seed"})
+
+
+def count_stored(folder: str | Path) -> int:
+    """Surveys in a folder; 0 where there is none."""
+    return sum(_length(path) for path in Path(folder).glob(SHARD.replace("{:05d}", "*")))
 
 
 class StoredSurveys(IterableDataset):
@@ -171,15 +168,30 @@ def _settings(simulator: StorableSimulator) -> dict[str, Any]:
     return json.loads(json.dumps({**facts, "seed": simulator.seed, **simulator.facts()}))
 
 
-def _check_same(folder: Path, facts: dict[str, Any]) -> None:
-    """Write what a folder holds, or refuse one that holds something else."""
+def _opened(folder: Path, simulator: StorableSimulator, shard_size: int) -> int:
+    """Surveys in a file of a folder: write what it holds, or refuse one that holds others."""
     path = folder / FACTS
     if not path.is_file():
+        facts = {"simulator": _settings(simulator), "shard_size": shard_size}
         with atomic_write(path) as draft:
             draft.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-        return
-    if _read_facts(path) != facts:
-        raise DataError(f"{folder}: holds another simulation; name a new folder")
+        return shard_size
+    _compare(folder, simulator, set())
+    return int(_read_facts(path)["shard_size"])
+
+
+def _compare(folder: Path, simulator: StorableSimulator, aside: set[str]) -> None:
+    """Refuse a folder of another simulation, some settings aside, and say which is different."""
+    found, wanted = _read_facts(folder / FACTS).get("simulator"), _settings(simulator)
+    if not isinstance(found, dict):
+        raise DataError(f"{folder}: {FACTS} does not say of which simulation the surveys are")
+    other = [k for k in wanted if k not in aside and found.get(k) != wanted[k]]
+    if other:
+        key = other[0]
+        raise DataError(
+            f"{folder}: holds another simulation, with {key}={found.get(key)}; data.simulator has "
+            f"{key}={wanted[key]}: name another data.folder, or take what the folder holds"
+        )
 
 
 def _read_facts(path: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ brighter or fainter, gets the error that it would have had on the same night.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -110,8 +111,11 @@ class ResampledSurvey(Survey):
     def __repr__(self) -> str:
         """All that a simulation depends on, in few words."""
         settings = f"phases={self.phases}, jitter={self.jitter}, drop={self.drop}"
-        count = f"{len(self)} histories of {int(self.mask.sum())} observations"
-        return f"ResampledSurvey({self.name}, {count}, bands={list(self.bands)}, {settings})"
+        tensors = (self.peak_mjd, self.time, self.band, self.mask)
+        tensors += (self.sky_err, self.poisson, self.relative_err)
+        content = hashlib.sha256(b"".join(t.numpy().tobytes() for t in tensors)).hexdigest()[:16]
+        bands = f"{len(self)} histories of {content}, bands={list(self.bands)}"
+        return f"ResampledSurvey({self.name}, {bands}, {settings})"
 
     def observe(
         self, streams: Streams, redshift: Tensor, phases: tuple[Tensor, Tensor]

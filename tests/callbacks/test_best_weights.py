@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import lightning as L
 import pytest
 import torch
@@ -9,7 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from sntorch.callbacks.best_weights import BestWeights
 from sntorch.callbacks.checkpoint import ResumableCheckpoint
-from sntorch.errors import ConfigError
+from sntorch.errors import ConfigError, SntorchWarning
 
 # Losses that the epochs are given.
 LOSSES = [5.0, 3.0, 4.0, 2.0, 6.0, 7.0, 8.0, 1.0]
@@ -47,23 +49,27 @@ class StopAfter(L.Callback):
             trainer.should_stop = True
 
 
-def fit(folder, epochs, best, more=(), ckpt_path=None):
+def fit(folder, epochs, best, more=(), ckpt_path=None, **options):
     module = Counting()
     loader = DataLoader(TensorDataset(torch.zeros(1)))
     trainer = L.Trainer(
         max_epochs=epochs,
-        callbacks=[*more, ResumableCheckpoint(folder), best],
+        callbacks=[*more, best, ResumableCheckpoint(folder)],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         accelerator="cpu",
+        **options,
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("warnings.warn", lambda *_, **__: None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", SntorchWarning)
         trainer.fit(module, loader, loader, ckpt_path=ckpt_path, weights_only=True)
     saved = torch.load(folder / "last.ckpt", weights_only=True)["state_dict"]["weight"]
     assert torch.equal(saved, module.weight.detach())
+    if best.weights:
+        assert trainer.callback_metrics["val/loss"] == LOSSES[int(saved)]
     return float(module.weight.detach()), trainer.current_epoch
 
 
@@ -73,6 +79,21 @@ def fit(folder, epochs, best, more=(), ckpt_path=None):
 )
 def test_it_ends_with_the_best_epoch(tmp_path, patience, epochs, kept, done):
     assert fit(tmp_path, epochs, BestWeights(patience=patience)) == (kept, done)
+
+
+def test_validations_between_which_epochs_lie(tmp_path):
+    """Epochs 2 (loss 4) and 5 (loss 7) are validated; 7 is the last."""
+    best = BestWeights(patience=9)
+    assert fit(tmp_path, 8, best, check_val_every_n_epoch=3) == (2.0, 8)
+
+
+def test_a_least_number_of_epochs(tmp_path):
+    assert fit(tmp_path, 8, BestWeights(patience=1), min_epochs=5) == (3.0, 5)
+
+
+def test_a_training_that_is_not_validated_says_so(tmp_path):
+    with pytest.warns(SntorchWarning, match="nothing was held out or validated"):
+        assert fit(tmp_path, 2, BestWeights(), limit_val_batches=0) == (1.0, 2)
 
 
 def test_a_resumed_run_remembers_the_best(tmp_path):
@@ -85,6 +106,8 @@ def test_a_resumed_run_remembers_the_best(tmp_path):
 
 
 def test_what_is_not_accepted(tmp_path):
+    with pytest.raises(ConfigError, match=r"trainer\.max_steps=3"):
+        fit(tmp_path, 2, BestWeights(), max_steps=3)
     with pytest.raises(ConfigError, match="patience=0"):
         BestWeights(patience=0)
     with pytest.raises(ConfigError, match="monitor=val/nll: not logged; there is val/loss"):

@@ -1,5 +1,6 @@
 """Surveys simulated as light curves and fitted: what is found is what was put in."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -10,10 +11,12 @@ from sntorch.physics.cosmology import Cosmology
 from sntorch.sbi import BoxPrior, SurveyDataModule
 from sntorch.sbi.salt_fits import SALTFitEncoder, SALTFits
 from sntorch.sbi.salt_simulator import SALTSurveySimulator
+from sntorch.sbi.simulated import HELD_OUT, TESTED
 from sntorch.sbi.stored import StoredSurveys, store
 from sntorch.sbi.tripp import PARAMETERS, PRIOR
 from sntorch.simulation import (
     BandDepth,
+    FunctionCut,
     MinDetections,
     NoiseModel,
     ParametricSurvey,
@@ -52,13 +55,16 @@ def theta(n=1):
     return torch.tensor([SAME], dtype=torch.float64).repeat(n, 1)
 
 
-def test_fits_scatter_about_the_truth_as_their_covariances_say():
-    fits = made().surveys(theta(8), 40)
+@pytest.mark.parametrize("redshift_err", [0.0, 0.0005])
+def test_fits_scatter_about_the_truth_as_their_covariances_say(redshift_err):
+    fits = made(noise=NoiseModel(redshift_err=redshift_err)).surveys(theta(8), 40)
     m0, alpha, beta, _, x0, _, c0, _ = SAME
     expected = torch.tensor([m0 - alpha * x0 + beta * c0, x0, c0], dtype=torch.float64)
     off = fits.data - expected
     off[..., 0] -= fits.mu
-    factor = torch.linalg.cholesky(fits.covariance)
+    covariance = fits.covariance.clone()
+    covariance[..., 0, 0] += (5 / math.log(10) * redshift_err / fits.redshift) ** 2
+    factor = torch.linalg.cholesky(covariance)
     white = torch.linalg.solve_triangular(factor, off[..., None], upper=False)[..., 0].flatten(
         0, 1
     )
@@ -67,18 +73,19 @@ def test_fits_scatter_about_the_truth_as_their_covariances_say():
     assert float((white.std(0) - 1).abs().max()) < 0.15
 
 
-@pytest.mark.parametrize("n", [3, (2, 6)])
-def test_a_survey_is_the_same_in_any_batch(n):
+@pytest.mark.parametrize(("n", "first"), [(3, 5), ((2, 6), 5), (3, HELD_OUT + 2), (3, TESTED)])
+def test_a_survey_is_the_same_in_any_batch(n, first, monkeypatch):
     simulator = made(n=n, selection={"detected": MinDetections(3, 5.0)})
-    drawn, whole = simulator(5, 4)
+    drawn, whole = simulator(first, 4)
+    monkeypatch.setattr("sntorch.sbi.salt_simulator.MOST_AT_ONCE", 5)
     for b in range(4):
-        own, one = simulator(5 + b, 1)
+        own, one = simulator(first + b, 1)
         size = int(one.mask.sum())
         assert torch.equal(own[0], drawn[b])
         assert size == int(whole.mask[b].sum())
         torch.testing.assert_close(one.data[0, :size], whole.data[b, :size], rtol=0, atol=1e-6)
         assert torch.equal(one.n_candidates[0], whole.n_candidates[b])
-    _, other = simulator(6, 1)
+    _, other = simulator(first % 2**38 + 2**38, 1)
     assert not torch.equal(other.data[0, 0], whole.data[0, 0])
 
 
@@ -109,10 +116,9 @@ def test_faint_supernovae_are_missed_and_the_rest_is_too_bright():
     assert means[1] < means[0] - 0.1
 
 
-def test_a_selection_that_keeps_nothing_is_refused(monkeypatch):
-    monkeypatch.setattr("sntorch.sbi.filling.MOST_PER_SUPERNOVA", 50)
+def test_a_selection_that_keeps_nothing_is_refused():
     with pytest.raises(ConfigError, match="the selection keeps too little"):
-        made(selection={"all bands": MinDetections(500, 5.0)})(0, 1)
+        made(n=1, selection={"all bands": MinDetections(500, 5.0)})(0, 1)
 
 
 def test_what_is_not_accepted():
@@ -120,6 +126,10 @@ def test_what_is_not_accepted():
         made(prior=BoxPrior(("om0",), (0.0,), (1.0,)))
     with pytest.raises(ConfigError, match="least and largest N"):
         made(n=0)
+    with pytest.raises(ConfigError, match="N up to 16777 is accepted"):
+        made(n=20_000)
+    with pytest.raises(ConfigError, match=r"simulator\.drawn: .* does not say what it is"):
+        made(selection={"drawn": FunctionCut(lambda *_: None)}).facts()
 
 
 def test_surveys_are_stored_and_gone_on_with(tmp_path):
@@ -127,15 +137,22 @@ def test_surveys_are_stored_and_gone_on_with(tmp_path):
     data = SurveyDataModule(simulator, 2, n_validation=2, folder=tmp_path / "s", n_stored=3)
     data.setup("fit")
     expected, fits = simulator(0, 3)
-    found = list(StoredSurveys(tmp_path / "s", 3, data_type=SALTFits))
-    assert torch.equal(found[0][0].sort(0).values, expected.sort(0).values)
-    torch.testing.assert_close(found[0][1].mu.sum(), fits.mu.sum())
+    ((found, stored),) = StoredSurveys(tmp_path / "s", 3, data_type=SALTFits)
+    order, own = found[:, 0].argsort(), expected[:, 0].argsort()
+    assert torch.equal(found[order], expected[own])
+    torch.testing.assert_close(stored.data[order], fits.data[own])
     assert len(list(data.train_dataloader())) == 2
     torch.testing.assert_close(data.examples().data, fits.data)
-    store(simulator, tmp_path / "s", 4, shard_size=500)
+    store(simulator, tmp_path / "s", 4)
     assert StoredSurveys(tmp_path / "s", 1, data_type=SALTFits).lengths == [4]
-    with pytest.raises(DataError, match="holds another simulation"):
-        store(made(n=2, fitted=SALTFitCut(x1=2.0)), tmp_path / "s", 4, shard_size=500)
+    with pytest.raises(DataError, match="holds another simulation, with fitted=SALTFitCut"):
+        store(made(n=2, fitted=SALTFitCut(x1=2.0)), tmp_path / "s", 4)
+    other = made(n=2, seed=7)
+    again = SurveyDataModule(other, 2, n_validation=0, folder=tmp_path / "s", n_stored=3)
+    again.setup("fit")
+    more = SurveyDataModule(other, 2, n_validation=0, folder=tmp_path / "s", n_stored=9)
+    with pytest.raises(DataError, match=r"with seed=0; data\.simulator has seed=7"):
+        more.setup("fit")
 
 
 def test_an_encoder_sees_supernovae_only():
@@ -154,17 +171,21 @@ def test_one_survey_of_fitted_light_curves():
     cut = simulator.fitted
     sample = light_curves(simulator)
     fit = cut.fit(sample.batch)
-    one = SALTFits.one(fit, sample.batch, simulator.source.zero, Cosmology(h0=70.0, om0=0.3))
+    kept = cut.accepts(fit)
+    kept[0] = False
+    given = (sample.batch, simulator.source.zero, Cosmology(h0=70.0, om0=0.3))
+    one = SALTFits.one(fit, kept, *given)
     assert len(one) == 1
-    assert one.mask.shape[1] == int(fit.converged.sum())
-    torch.testing.assert_close(one.data[0, :, 1], fit.parameters[fit.converged][:, 2].double())
+    assert one.mask.shape[1] == int(kept.sum()) > 0
+    torch.testing.assert_close(one.data[0, :, 1], fit.parameters[kept][:, 2].double())
+    with pytest.raises(DataError, match="none of 6 SALT fits is kept"):
+        SALTFits.one(fit, kept & False, *given)
 
 
 def light_curves(simulator):
-    from sntorch.sbi.salt_simulator import CANDIDATES, TrippPopulation
+    from sntorch.sbi.salt_simulator import TrippPopulation
     from sntorch.simulation import Simulator, Streams
 
     population = TrippPopulation(theta(), simulator.redshift)
     maker = Simulator(simulator.source, population, simulator.survey, simulator.noise)
-    assert CANDIDATES > 6
     return maker.observed(Streams.range(0, 0, 6))
