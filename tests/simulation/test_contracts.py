@@ -6,10 +6,12 @@ import inspect
 
 import numpy as np
 import pytest
+import torch
 from simulation_toy import BANDS, Parabola, toy_population, toy_survey
 
 import sntorch.simulation.selection as cuts
 from sntorch.data.light_curve import LightCurve
+from sntorch.sbi.salt_simulator import TrippPopulation
 from sntorch.simulation import (
     Constant,
     Cut,
@@ -72,10 +74,16 @@ CUTS = {
     "Trigger": cuts.Trigger({"desr": EfficiencyTable("snr", (0.0, 10.0), (0.0, 1.0))}, 2),
     "Function": FunctionCut(lambda batch, truth: truth["redshift"] < 0.1, "near"),
 }
+# Of data that are not everywhere.
+FITTED = {"SALTFit": cuts.SALTFitCut(x1=20.0, c=1.4, x1_err=20.0, least_probability=0.0)}
 POPULATIONS = {
     "Uniform": toy_population(),
     "Volumetric": IndependentPopulation(
         "Ia", VolumetricRedshift(0.01, 0.2), {"magnitude": Normal(-19, 0.1)}, LogNormal(0.03, 0.5)
+    ),
+    "Tripp": TrippPopulation(
+        torch.tensor([[-19.3, 0.14, 3.0, 0.1, 0.0, 1.0, 0.0, 0.1]], dtype=torch.float64),
+        Uniform(0.05, 0.3),
     ),
 }
 
@@ -118,8 +126,15 @@ class WithParabola(PopulationContract):
         return Parabola()
 
 
+class WithSALT(CutContract):
+    @pytest.fixture(autouse=True)
+    def _data(self, shared):
+        pytest.importorskip("sncosmo")
+
+
 globals().update(contracts(DistributionContract, LAWS))
 globals().update(contracts(CutContract, CUTS))
+globals().update(contracts(WithSALT, FITTED))
 globals().update(contracts(WithParabola, POPULATIONS))
 globals().update(contracts(SurveyContract, SURVEYS))
 
@@ -135,7 +150,7 @@ def packaged(kind):
 
 @pytest.mark.parametrize(
     ("kind", "members"),
-    [(Distribution, LAWS), (Cut, CUTS), (Population, POPULATIONS), (Survey, SURVEYS)],
+    [(Distribution, LAWS), (Cut, CUTS | FITTED), (Population, POPULATIONS), (Survey, SURVEYS)],
 )
 def test_no_member_is_left_out(kind, members):
     assert packaged(kind) == {type(one) for one in members.values()}
