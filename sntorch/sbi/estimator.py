@@ -118,6 +118,17 @@ class PosteriorEstimator(SavedModule, ABC):
         """Posteriors of B surveys, for the batched sampler."""
         return BoxPosterior(self.likelihood(x), self.prior)
 
+    def to_sbi(self, method: str = "slice_np_vectorized", **options: Any) -> Any:
+        """The posterior as one of the ``sbi`` package's; its x are ``embed(surveys)``.
+
+        Args:
+            method: Sampler, see ``sntorch.sbi.adapter.sbi_posterior``.
+            options: Of the posterior's class.
+        """
+        from sntorch.sbi.adapter import sbi_posterior
+
+        return sbi_posterior(self, method, **options)
+
     def standardised(self, theta: Tensor) -> Tensor:
         """θ in units of the box that the network was first made for, float32."""
         return (theta.to(self.centre) - self.centre) / self.half_width

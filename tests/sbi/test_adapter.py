@@ -5,7 +5,7 @@ import torch
 from sbi.diagnostics import check_sbc, check_tarp, run_sbc, run_tarp
 
 from sntorch.errors import ConfigError
-from sntorch.sbi import BoxPrior
+from sntorch.sbi import BoxPrior, RatioModule, SummarySimulator
 from sntorch.sbi.adapter import sbi_posterior
 
 PRIOR = BoxPrior(("a", "b"), (-4.0, -4.0), (4.0, 4.0))
@@ -35,6 +35,22 @@ def test_samplers_find_the_posterior(method, options):
     drawn = posterior.sample((300,), x=SEEN, show_progress_bars=False)
     torch.testing.assert_close(drawn.mean(0), SEEN[0], atol=0.15, rtol=0)
     torch.testing.assert_close(drawn.std(0), torch.tensor([0.5, 0.5]), atol=0.12, rtol=0)
+
+
+def test_a_network_hands_itself_over():
+    simulator = SummarySimulator(n=5, seed=1)
+    embedding = {"_target_": "sntorch.sbi.embeddings.DeepSet", "width": 8, "n_outputs": 4}
+    network = RatioModule(simulator.prior, embedding).eval()
+    _, survey = simulator(0, 1)
+    network.prepare(simulator(10, 64)[1])
+    posterior = network.to_sbi("rejection").set_default_x(network.embed(survey).detach())
+    drawn = posterior.sample((20,), show_progress_bars=False)
+    low, high = torch.tensor(simulator.prior.low), torch.tensor(simulator.prior.high)
+    assert drawn.shape == (20, 5)
+    assert bool(((drawn >= low) & (drawn <= high)).all())
+    theta = drawn[:3].double()
+    expected = network.log_prob(theta[None], survey)[0]
+    torch.testing.assert_close(posterior.potential(drawn[:3]), expected, atol=1e-4, rtol=0)
 
 
 def test_variational_posterior():
