@@ -10,6 +10,7 @@ import torch
 from simulation_toy import BANDS, Parabola, toy_population, toy_survey
 
 import sntorch.simulation.selection as cuts
+from sntorch.classification.selection import ClassifierCut
 from sntorch.data.light_curve import LightCurve
 from sntorch.sbi.salt_simulator import TrippPopulation
 from sntorch.simulation import (
@@ -72,6 +73,7 @@ CUTS = {
     "Spectrum": SpectroscopicEfficiency(PeakMagnitude("desi"), s2=50.0),
     "Table": EfficiencyTable("redshift", (0.0, 0.1, 0.2), (0.9, 0.5, 0.0)),
     "Trigger": cuts.Trigger({"desr": EfficiencyTable("snr", (0.0, 10.0), (0.0, 1.0))}, 2),
+    "Classifier": ClassifierCut("des-supernnova"),
     "Function": FunctionCut(lambda batch, truth: truth["redshift"] < 0.1, "near"),
 }
 # Of data that are not everywhere.
