@@ -54,7 +54,9 @@ class SurveyDataModule(L.LightningDataModule):
                 f"data.folder={folder}: surveys of summarised supernovae are stored; of "
                 f"{type(simulator).__name__} fresh ones are accepted (data.folder=null)"
             )
-        self.simulator, self.batch_size, self.n_batches = simulator, batch_size, n_batches
+        # Of surveys that can be stored, where there is a folder.
+        self.simulator: Any = simulator
+        self.batch_size, self.n_batches = batch_size, n_batches
         self.n_validation, self.folder, self.num_workers = n_validation, folder, num_workers
         self.n_stored = n_stored
         self._held_out: list[tuple[Tensor, Any]] = []
@@ -68,12 +70,7 @@ class SurveyDataModule(L.LightningDataModule):
         if self.folder is None or self.n_stored is None:
             return
         if count_stored(self.folder) < self.n_stored:
-            store(self._storable, self.folder, self.n_stored, SHARD_SIZE)
-
-    @property
-    def _storable(self) -> Any:
-        """The simulator, of surveys that can be stored."""
-        return self.simulator
+            store(self.simulator, self.folder, self.n_stored, SHARD_SIZE)
 
     def setup(self, stage: str) -> None:
         """Simulate what is held out, and open the folder.
@@ -87,9 +84,9 @@ class SurveyDataModule(L.LightningDataModule):
             self.surveys = SimulatedSurveys(self.simulator, self.batch_size, self.n_batches)
         else:
             self.prepare_data()
-            check_stored(self.folder, self._storable)
+            check_stored(self.folder, self.simulator)
             self.surveys = StoredSurveys(
-                self.folder, self.batch_size, data_type=self._storable.data_type
+                self.folder, self.batch_size, data_type=self.simulator.data_type
             )
         size = min(self.batch_size, self.n_validation)
         for first in range(0, self.n_validation, size or 1):

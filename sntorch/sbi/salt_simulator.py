@@ -20,7 +20,7 @@ from sntorch.physics.cosmology import Cosmology
 from sntorch.sbi.filling import Filling
 from sntorch.sbi.prior import BoxPrior
 from sntorch.sbi.salt_fits import SALTFits, magnitudes
-from sntorch.sbi.summary_simulator import draw_numbers, draw_prior
+from sntorch.sbi.summary_simulator import draw_numbers, draw_prior, number_range
 from sntorch.sbi.tripp import PARAMETERS, PRIOR
 from sntorch.simulation.distributions import Constant, Distribution
 from sntorch.simulation.noise import NoiseModel
@@ -61,11 +61,8 @@ class TrippPopulation(Population):
 
     @property
     def redshift_range(self) -> tuple[float, float]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Redshifts between which all but one object in 10⁹ lie."""
-        low, high = self.redshift.quantile(
-            torch.tensor([1e-9, 1 - 1e-9], dtype=torch.float64)
-        ).tolist()
-        return low, high
+        """Redshifts between which all but two objects in 10⁹ lie."""
+        return self.redshift.extent
 
     def draw(self, streams: Streams, source: Source) -> dict[str, Tensor]:
         """Parameters of B objects; see ``Population.draw``. The source has no Tripp relation."""
@@ -124,9 +121,7 @@ class SALTSurveySimulator:
             raise ConfigError(
                 f"prior: {', '.join(PARAMETERS)} are accepted; found {', '.join(self.prior.names)}"
             )
-        low, high = self.range
-        if not 1 <= low <= high:
-            raise ConfigError(f"n={self.n}: N >= 1, or least and largest N, are accepted")
+        _, high = self.range
         if high * PATIENCE >= CANDIDATES // 2:
             raise ConfigError(f"n={self.n}: N up to {CANDIDATES // 2 // PATIENCE} is accepted")
         object.__setattr__(self, "source", SALTSource(self.fitted.options.source, 0.0, 0.0))
@@ -134,7 +129,7 @@ class SALTSurveySimulator:
     @property
     def range(self) -> tuple[int, int]:
         """Least and largest N."""
-        return (self.n, self.n) if isinstance(self.n, int) else (self.n[0], self.n[-1])
+        return number_range(self.n)
 
     def __call__(self, first: int, count: int) -> tuple[Tensor, SALTFits]:
         """Parameters, shape (B, 8), and surveys ``first`` … ``first + count - 1``."""

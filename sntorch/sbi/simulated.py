@@ -13,10 +13,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
-from sntorch.errors import ConfigError
 from sntorch.sbi.prior import BoxPrior
 from sntorch.sbi.summary import PRIOR, SummaryData, SummarySurvey
-from sntorch.sbi.summary_simulator import draw_numbers, draw_prior, simulate
+from sntorch.sbi.summary_simulator import draw_numbers, draw_prior, number_range, simulate
 
 # Surveys of one seed from here on are for validation.
 HELD_OUT = 2**40
@@ -84,14 +83,12 @@ class SummarySimulator:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        low, high = self.range
-        if not 1 <= low <= high:
-            raise ConfigError(f"n={self.n}: N >= 1, or least and largest N, are accepted")
+        number_range(self.n)
 
     @property
     def range(self) -> tuple[int, int]:
         """Least and largest N."""
-        return (self.n, self.n) if isinstance(self.n, int) else (self.n[0], self.n[-1])
+        return number_range(self.n)
 
     def __call__(self, first: int, count: int) -> tuple[Tensor, SummaryData]:
         """Parameters, shape (B, 5), and surveys ``first`` … ``first + count - 1``."""

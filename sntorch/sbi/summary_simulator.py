@@ -7,6 +7,8 @@ many candidates are drawn at a time.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.random import Generator, Philox
@@ -90,6 +92,18 @@ def draw_prior(prior: BoxPrior, n: int, seed: int, first: int = 0) -> Tensor:
     """Parameters of surveys ``first`` … ``first + n - 1`` of a seed, shape (n, D), float64."""
     drawn = [_generator(seed, first + b, FOR_PRIOR).random(prior.dim) for b in range(n)]
     return prior.from_uniform(torch.from_numpy(np.stack(drawn)))
+
+
+def number_range(n: int | Sequence[int]) -> tuple[int, int]:
+    """Least and largest number of supernovae in a survey, of one number or the two.
+
+    Raises:
+        ConfigError: Less than one, or in the wrong order.
+    """
+    low, high = (n, n) if isinstance(n, int) else (n[0], n[-1])
+    if not 1 <= low <= high:
+        raise ConfigError(f"n={n}: N >= 1, or least and largest N, are accepted")
+    return low, high
 
 
 def draw_numbers(low: int, high: int, n: int, seed: int, first: int = 0) -> Tensor:

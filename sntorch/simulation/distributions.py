@@ -28,6 +28,12 @@ class Distribution(ABC):
         """One draw an object, shape (B,)."""
         return self.quantile(streams.uniform(purpose))
 
+    @property
+    def extent(self) -> tuple[float, float]:
+        """Values between which all but two draws in 10⁹ lie."""
+        low, high = self.quantile(torch.tensor([1e-9, 1 - 1e-9], dtype=torch.float64)).tolist()
+        return low, high
+
 
 @dataclass(frozen=True)
 class Constant(Distribution):

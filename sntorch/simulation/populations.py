@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from sntorch.errors import ConfigError
@@ -61,11 +60,8 @@ class IndependentPopulation(Population):
 
     @property
     def redshift_range(self) -> tuple[float, float]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Redshifts between which all but one object in 10⁹ lie."""
-        low, high = self.redshift.quantile(
-            torch.tensor([1e-9, 1 - 1e-9], dtype=torch.float64)
-        ).tolist()
-        return low, high
+        """Redshifts between which all but two objects in 10⁹ lie."""
+        return self.redshift.extent
 
     def draw(self, streams: Streams, source: Source) -> dict[str, Tensor]:
         """Parameters of B objects; see ``Population.draw``."""
