@@ -24,7 +24,7 @@ class ClassifierNetwork(nn.Module, ABC):
     """Class logits of light curves.
 
     A network may read times relative to each other, never ``t_ref``, the time of the peak that
-    nobody knows beforehand, unless its docstring says so.
+    nobody knows beforehand: scores are taken of light curves that do not say it.
 
     Args:
         bands: Names of the bands, in the order that ``LightCurveBatch.band`` counts.

@@ -10,7 +10,7 @@ import torch
 
 from sntorch.classification.heat_maps import TIMES
 from sntorch.classification.map_cache import MapCache
-from sntorch.classification.networks.scone import Scone, trigger_time
+from sntorch.classification.networks.scone import Scone, brightest_time, trigger_time
 from sntorch.classification.testing import BANDS, example_light_curves
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.light_curve import LightCurve
@@ -19,15 +19,13 @@ from sntorch.testing import ClassifierNetworkContract
 
 
 class TestScone(ClassifierNetworkContract):
-    reads_peak = True
-
     def make(self, bands, n_classes, n_context):
         return Scone(bands, n_classes, n_context)
 
 
-class TestSconeOfTheTrigger(ClassifierNetworkContract):
+class TestSconeOfTheBrightest(ClassifierNetworkContract):
     def make(self, bands, n_classes, n_context):
-        return Scone(bands, n_classes, n_context, centre="trigger", days=72)
+        return Scone(bands, n_classes, n_context, centre="brightest", days=72)
 
 
 def test_weights_are_as_many_as_the_authors():
@@ -35,7 +33,8 @@ def test_weights_are_as_many_as_the_authors():
     moments = sum(2 for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d))
     assert sum(p.numel() for p in network.parameters()) + moments == 22_614
     assert network.features(torch.zeros(2, 2, 32, 180)).shape == (2, 360)
-    torch.testing.assert_close(network.times, TIMES)
+    torch.testing.assert_close(Scone(BANDS, 6, centre="brightest").times, TIMES)
+    torch.testing.assert_close(network.times, TIMES + 30)
 
 
 def test_images_are_one_at_their_brightest():
@@ -54,11 +53,12 @@ def test_images_keep_the_sign_of_objects_that_are_negative():
     torch.testing.assert_close(images[:, 0].abs().amax((1, 2)), torch.ones(len(images)))
 
 
-def test_the_trigger_is_a_detection_confirmed_on_another_day():
-    def observed(times, snr):
-        names = ["desg"] * len(times)
-        return LightCurve.from_arrays("sn", times, snr, [1.0] * len(times), names)
+def observed(times, snr):
+    names = ["desg"] * len(times)
+    return LightCurve.from_arrays("sn", times, snr, [1.0] * len(times), names)
 
+
+def test_the_trigger_is_a_detection_confirmed_on_another_day():
     batch = LightCurveBatch.from_light_curves(
         [
             observed([100.0, 103.0, 103.5, 104.5, 110.0], [3, 6, 7, 8, 9]),
@@ -69,9 +69,22 @@ def test_the_trigger_is_a_detection_confirmed_on_another_day():
     assert trigger_time(batch).tolist() == [104.5, 103.0, 100.0]
 
 
-def test_what_was_not_observed_yet_is_not_seen():
+def test_the_brightest_is_a_detection_where_there_is_one():
+    batch = LightCurveBatch.from_light_curves(
+        [
+            observed([100.0, 103.0, 104.5, 110.0], [3, 6, 8, 7]),
+            observed([100.0, 103.0, 104.5], [3, 4, 2]),
+        ]
+    )
+    assert brightest_time(batch).tolist() == [104.5, 103.0]
+    noisy = replace(batch, flux_err=torch.tensor([[1.0, 1, 2, 1], [1, 1, 1, 1]]))
+    assert brightest_time(noisy).tolist() == [110.0, 103.0]
+
+
+@pytest.mark.parametrize("centre", ["trigger", "brightest"])
+def test_what_was_not_observed_yet_is_not_seen(centre):
     """An image of a light curve that is cut is that of one that never went on."""
-    batch, network = example_light_curves(), Scone(BANDS, 2, centre="trigger", days=72)
+    batch, network = example_light_curves(), Scone(BANDS, 2, centre=centre, days=72)
     cut = batch.where(batch.phase <= 5)
     changed = replace(batch, flux=torch.where(batch.phase > 5, 1e4, batch.flux))
     torch.testing.assert_close(
@@ -80,7 +93,7 @@ def test_what_was_not_observed_yet_is_not_seen():
 
 
 def test_wrong_settings_are_refused():
-    with pytest.raises(ConfigError, match="peak or trigger is accepted"):
+    with pytest.raises(ConfigError, match="trigger or brightest is accepted"):
         Scone(BANDS, 2, centre="max")
     with pytest.raises(ConfigError, match="multiple of 4"):
         Scone(BANDS, 2, days=50)

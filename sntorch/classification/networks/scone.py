@@ -17,8 +17,10 @@ by their largest |mean|, not by their largest mean, which may be as good as zero
 ``heat_maps.py`` come on top. The authors train by Adam at 5e-5 in batches of 32 for 400 epochs;
 here that is the module's matter.
 
-By default the image begins 50 days before ``t_ref``: as in the first paper the network is told the
-date of the peak. ``centre: trigger`` has it begin 20 days before the trigger, as in the second.
+By default the image begins 20 days before the trigger, as in the second paper. In the first it
+begins 50 days before the peak, which the authors read from the header of the simulation. Nobody
+knows that date of a real supernova, and light curves that are cut for early scores no longer say
+it: ``centre: brightest`` takes the brightest detection instead, known from the data alone.
 
 Letters in shapes: ``B`` objects, ``T`` padded observations, ``W`` wavelengths, ``D`` days.
 """
@@ -40,7 +42,7 @@ from sntorch.errors import ConfigError
 SIGNIFICANT = 5.0
 HIDDEN = 32
 # Days of the image before the date that it is centred on.
-BEFORE = {"peak": 50.0, "trigger": 20.0}
+BEFORE = {"trigger": 20.0, "brightest": 50.0}
 # What Keras has where PyTorch has 1e-5 and 0.1.
 NORM_EPS, NORM_MOMENTUM = 1e-3, 0.01
 
@@ -48,14 +50,12 @@ NORM_EPS, NORM_MOMENTUM = 1e-3, 0.01
 class Scone(ClassifierNetwork):
     """A convolutional network on Gaussian-process images.
 
-    It reads ``t_ref``, the time of peak where a file gives it, unless ``centre`` is ``trigger``.
-
     Args:
         bands: Names of the bands.
         n_classes: Number of classes C.
         n_context: Numbers M of the context.
-        centre: ``peak``, or ``trigger``: the first detection above 5 sigma that is a day or more
-            after the first such detection.
+        centre: ``trigger``, the first detection above 5 sigma that is a day or more after the
+            first such detection, or ``brightest``, the detection of the largest flux.
         days: Columns of the image, 1.006 days each, a multiple of 4.
         cached_maps: How many images to keep for when the same light curve comes again, 46 kB each;
             0 where light curves are cut or changed at every epoch.
@@ -66,7 +66,7 @@ class Scone(ClassifierNetwork):
         bands: Sequence[str],
         n_classes: int,
         n_context: int = 0,
-        centre: str = "peak",
+        centre: str = "trigger",
         days: int = DAYS,
         cached_maps: int = 0,
     ) -> None:
@@ -95,8 +95,7 @@ class Scone(ClassifierNetwork):
 
     def images(self, batch: LightCurveBatch) -> Tensor:
         """What the network sees, shape (B, 2, W, D): 1 at the largest |mean|."""
-        if self.centre == "trigger":
-            batch = replace(batch, t_ref=trigger_time(batch))
+        batch = replace(batch, t_ref=CENTRES[self.centre](batch))
         maps = self.cache.get(batch, lambda part: heat_maps(part, times=self.times))
         size = maps[:, 0].abs().amax((1, 2))
         scale = torch.where(size > 0, size, 1.0)
@@ -126,12 +125,33 @@ def trigger_time(batch: LightCurveBatch) -> Tensor:
 
     The first one where there is no second, else the first observation.
     """
-    detected = batch.mask & ~batch.upper_limit & (batch.flux > SIGNIFICANT * batch.flux_err)
+    detected = _detected(batch)
     first = _first(batch.time, detected)
     again = _first(batch.time, detected & (batch.time >= first[:, None] + 1))
     any_ = _first(batch.time, batch.mask)
     found = torch.where(again.isfinite(), again, torch.where(first.isfinite(), first, any_))
     return torch.where(found.isfinite(), found, 0.0)
+
+
+def brightest_time(batch: LightCurveBatch) -> Tensor:
+    """MJD of the detection of the largest flux, shape (B,).
+
+    Of the measurement of the largest flux where nothing was detected.
+    """
+    if not batch.time.shape[1]:
+        return batch.time.new_zeros(len(batch))
+    detected, measured = _detected(batch), batch.mask & ~batch.upper_limit
+    chosen = torch.where(detected.any(1, keepdim=True), detected, measured)
+    which = torch.where(chosen, batch.flux, -torch.inf).argmax(1, keepdim=True)
+    return batch.time.gather(1, which)[:, 0]
+
+
+CENTRES = {"trigger": trigger_time, "brightest": brightest_time}
+
+
+def _detected(batch: LightCurveBatch) -> Tensor:
+    """Which measurements are detections, shape (B, T)."""
+    return batch.mask & ~batch.upper_limit & (batch.flux > SIGNIFICANT * batch.flux_err)
 
 
 def _first(time: Tensor, chosen: Tensor) -> Tensor:
