@@ -43,7 +43,7 @@ class EfficiencyModule(L.LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
-        self.iterations = iterations
+        self.iterations, self.hidden = iterations, hidden
         widths = [n_latents, *[hidden] * depth]
         layers: list[nn.Module] = []
         for before, after in pairwise(widths):

@@ -8,6 +8,7 @@ from sntorch.sbi.posterior import BoxPosterior
 from sntorch.sbi.prior import BoxPrior
 from sntorch.sbi.summary import SummaryData, SummarySurvey
 from sntorch.sbi.summary_simulator import draw_prior, simulate, simulate_exposure
+from sntorch.sbi.tripp_selection import FitCuts, ProbitLimit, TrippSelection
 
 if TYPE_CHECKING:
     from sntorch.sbi.datamodule import SurveyDataModule
@@ -22,13 +23,16 @@ __all__ = [
     "BoxPrior",
     "EnsembleDraws",
     "EnsembleSettings",
+    "FitCuts",
     "FlowModule",
+    "ProbitLimit",
     "RatioModule",
     "SummaryData",
     "SummaryLikelihood",
     "SummarySimulator",
     "SummarySurvey",
     "SurveyDataModule",
+    "TrippSelection",
     "draw_prior",
     "open_estimator",
     "sample",

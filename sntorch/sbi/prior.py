@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import torch
@@ -76,3 +76,10 @@ class BoxPrior:
     def log_density(self, free: Tensor) -> Tensor:
         """ln of the prior's density of unconstrained variables, shape (...)."""
         return (logsigmoid(free) + logsigmoid(-free)).sum(-1)
+
+
+def around(centre: Tensor, reach: Tensor, prior: BoxPrior) -> BoxPrior:
+    """The part of a prior within some reach (D,) of a centre (D,)."""
+    low = torch.maximum(centre - reach, centre.new_tensor(prior.low))
+    high = torch.minimum(centre + reach, centre.new_tensor(prior.high))
+    return replace(prior, low=tuple(low.tolist()), high=tuple(high.tolist()))

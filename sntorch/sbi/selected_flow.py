@@ -21,13 +21,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import torch
-import zuko
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from sntorch.errors import ConfigError
 from sntorch.inference.one_pass import fit_one_pass
-from sntorch.saved import SavedModule
+from sntorch.sbi.kept_density import KeptDensity
 from sntorch.sbi.prior import BoxPrior
 from sntorch.sbi.summary import PARAMETERS, SummaryData, SummarySurvey
 from sntorch.sbi.summary_simulator import draw_prior, simulate
@@ -37,7 +36,7 @@ Supernovae = tuple[Tensor, Tensor, Tensor]
 N_SCALING = 20_000
 
 
-class SelectedFlow(SavedModule):
+class SelectedFlow(KeptDensity):
     """ln p(d | z, θ, selected) of summarised supernovae by a neural spline flow.
 
     Args:
@@ -54,10 +53,6 @@ class SelectedFlow(SavedModule):
         prior: Within which it has learnt the likelihood.
     """
 
-    KIND = "estimator"
-    centre: Tensor
-    scale: Tensor
-
     def __init__(
         self,
         survey: SummarySurvey | Mapping[str, Any],
@@ -68,63 +63,24 @@ class SelectedFlow(SavedModule):
         steps: int = 2_000,
         prior: BoxPrior | Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__()
+        # Conditions: z, mean brightness, alpha, beta and sigma_int; then m, x1 and c.
+        super().__init__(3, 5, transforms, hidden, bins, learning_rate, steps)
         self.prior = None if prior is None else BoxPrior.of(prior)
-        self.survey, self.learning_rate, self.steps = (
-            SummarySurvey.of(survey),
-            learning_rate,
-            steps,
-        )
+        self.survey = SummarySurvey.of(survey)
         self.config = {
             "survey": self.survey.settings(),
-            "transforms": int(transforms),
-            "hidden": int(hidden),
-            "bins": int(bins),
-            "learning_rate": float(learning_rate),
-            "steps": int(steps),
+            **self.network,
             "prior": None if self.prior is None else self.prior.settings(),
         }
         self.save_hyperparameters(self.config)
-        # Conditions: z, mean brightness, alpha, beta and sigma_int; then m, x1 and c.
-        self.flow = zuko.flows.NSF(
-            3, 5, bins=bins, transforms=transforms, hidden_features=[hidden, hidden]
-        )
-        self.register_buffer("centre", torch.zeros(8, dtype=torch.float64))
-        self.register_buffer("scale", torch.ones(8, dtype=torch.float64))
 
-    def standardise(self, batch: Supernovae) -> None:
-        """Take centre and scale of conditions and residuals from supernovae."""
-        columns = torch.cat(self._columns(*batch), -1)
-        self.centre.copy_(columns.mean(0))
-        self.scale.copy_(columns.std(0))
+    def columns(self, *supernovae: Tensor) -> tuple[Tensor, Tensor]:
+        """Conditions (..., 5), and data (..., 3) with m from the mean brightness.
 
-    def log_prob(self, z: Tensor, data: Tensor, theta: Tensor) -> Tensor:
-        """ln p, shape (...), of z (...), data (..., 3) and θ (..., 5), which broadcast."""
-        conditions, residual = self._columns(z, data, theta)
-        conditions = (conditions - self.centre[:5]) / self.scale[:5]
-        residual = (residual - self.centre[5:]) / self.scale[5:]
-        found = self.flow(conditions.float()).log_prob(residual.float())
-        return found.to(data) - self.scale[5:].log().sum()
-
-    def training_step(self, batch: Supernovae, batch_idx: int) -> Tensor:
-        """Mean negative ln p."""
-        loss = -self.log_prob(*batch).mean()
-        self.log("train/loss", loss)
-        return loss
-
-    def configure_optimizers(self) -> dict:
-        """Adam with a one-cycle learning rate."""
-        optimizer = torch.optim.Adam(self.parameters(), lr=self.learning_rate)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, self.learning_rate, total_steps=self.steps
-        )
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
-
-    def _columns(self, z: Tensor, data: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
-        """Conditions (..., 5), and the data (..., 3) with m from the mean brightness."""
+        Args:
+            supernovae: z (...), data (..., 3) and θ (..., 5), which broadcast.
+        """
+        z, data, theta = supernovae
         om0, m0, alpha, beta, sigma_int = theta.unbind(-1)
         smooth = self.survey.distances.coefficients(om0) * self.survey.distances.basis(z)
         brightness = smooth.sum(-1) + 5 * torch.log10(z) + m0

@@ -7,8 +7,8 @@ MNRAS 418, 2308), at redshifts that are taken as given:
     m = μ(z) + M0 - α x + β c + N(0, σ_int²),
     d = (m, x, c) + N(0, W),     W of the fit, with the distance's (5 σ_z / (z ln 10))² in m,
 
-kept with probability P(kept | d) = Φ((m_limit - m) / σ_limit) of the measured magnitude. d | z, θ
-is normal, so that P(kept | z, θ) is known. Distances are those of a given cosmology: nearby
+kept with a probability P(kept | d) of what was measured, see ``tripp_selection.py``. d | z, θ is
+normal, so that P(kept | z, θ) is known. Distances are those of a given cosmology: nearby
 supernovae say little of it. θ = (M0, α, β, σ_int, x0, σ_x, c0, σ_c).
 
 Letters in shapes: ``N`` supernovae, ``B`` samples of them, ``C`` points θ.
@@ -25,55 +25,15 @@ from torch import Tensor
 
 from sntorch.errors import ConfigError, DataError
 from sntorch.sbi.prior import BoxPrior
+from sntorch.sbi.tripp_selection import TrippSelection, draw_all
 from sntorch.simulation.streams import Streams
 
 PARAMETERS = ("m0", "alpha", "beta", "sigma_int", "x0", "sigma_x", "c0", "sigma_c")
 PRIOR = BoxPrior(
     PARAMETERS,
-    (-20.0, 0.0, 1.0, 0.01, -2.0, 0.3, -0.4, 0.02),
+    (-20.0, 0.0, 1.0, 0.01, -2.0, 0.3, -0.3, 0.02),
     (-18.5, 0.4, 5.0, 0.4, 2.0, 2.5, 0.2, 0.4),
 )
-
-
-@dataclass(frozen=True)
-class ProbitLimit:
-    """P(kept) = Φ((limit - m) / width) of the measured peak magnitude.
-
-    Attributes:
-        limit: Magnitude at which one half is kept.
-        width: Standard deviation of the limit, mag.
-    """
-
-    limit: float
-    width: float
-
-    def __post_init__(self) -> None:
-        if self.width <= 0:
-            raise ConfigError(f"magnitude limit: width > 0 is accepted; found {self.width}")
-
-    def __str__(self) -> str:
-        return f"Φ(({self.limit:g} - m) / {self.width:g})"
-
-    def log_kept(self, mean: Tensor, variance: Tensor) -> Tensor:
-        """ln of the mean of P(kept) over normal magnitudes, the arguments' shape."""
-        return torch.special.log_ndtr((self.limit - mean) / (self.width**2 + variance).sqrt())
-
-    def draw_kept(self, mean: Tensor, variance: Tensor, luck: Tensor, white: Tensor) -> Tensor:
-        """Magnitudes that were kept, of normal ones; -inf where next to nothing is.
-
-        A magnitude is kept where its sum with a normal number of the limit's width lies below the
-        limit: the sum is drawn below it, then the magnitude given the sum.
-
-        Args:
-            mean: Of the magnitudes before selection.
-            variance: Of the magnitudes before selection.
-            luck: Uniform numbers, the same shape.
-            white: Standard normal numbers, the same shape.
-        """
-        total = variance + self.width**2
-        below = torch.special.ndtr((self.limit - mean) / total.sqrt())
-        step = total.sqrt() * torch.special.ndtri(luck * below)
-        return mean + variance / total * step + (variance * self.width**2 / total).sqrt() * white
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,21 +82,33 @@ class TrippSample:
         """The chosen samples."""
         return replace(self, data=self.data[index])
 
+    def of(self, chosen: Tensor) -> Self:
+        """The same samples with the chosen supernovae only."""
+        names = tuple(self.names[int(i)] for i in chosen)
+        parts = {name: getattr(self, name)[chosen] for name in ("redshift", "mu", "covariance")}
+        return replace(self, data=self.data[:, chosen], names=names, **parts)
+
     def to(self, device: torch.device | str) -> Self:
         """The same on a device."""
         tensors = ("redshift", "mu", "data", "covariance")
         return replace(self, **{name: getattr(self, name).to(device) for name in tensors})
 
 
-def tripp_moments(sample: TrippSample, theta: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean, shape (..., N, 3), and covariance, shape (..., N, 3, 3), of d at θ (..., 8)."""
-    m0, alpha, beta, sigma_int, x0, sigma_x, c0, sigma_c = theta[..., None].unbind(-2)
-    magnitude = sample.mu + m0 - alpha * x0 + beta * c0
-    mean = torch.stack([magnitude, x0.expand_as(magnitude), c0.expand_as(magnitude)], -1)
-    one, zero = torch.ones_like(alpha), torch.zeros_like(alpha)
+def population_root(theta: Tensor) -> Tensor:
+    """A root of the population's covariance of (m, x, c), shape (..., 3, 3), of θ (..., 8)."""
+    _, alpha, beta, sigma_int, _, sigma_x, _, sigma_c = theta.unbind(-1)
+    zero = torch.zeros_like(alpha)
     rows = [(sigma_int, -alpha * sigma_x, beta * sigma_c), (zero, sigma_x, zero)]
     rows.append((zero, zero, sigma_c))
-    root = torch.stack([torch.stack([part * one for part in row], -1) for row in rows], -2)
+    return torch.stack([torch.stack(row, -1) for row in rows], -2)
+
+
+def tripp_moments(sample: TrippSample, theta: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean, shape (..., N, 3), and covariance, shape (..., N, 3, 3), of d at θ (..., 8)."""
+    m0, alpha, beta, _, x0, _, c0, _ = theta[..., None].unbind(-2)
+    magnitude = sample.mu + m0 - alpha * x0 + beta * c0
+    mean = torch.stack([magnitude, x0.expand_as(magnitude), c0.expand_as(magnitude)], -1)
+    root = population_root(theta)[..., None, :, :]
     return mean, root @ root.mT + sample.covariance
 
 
@@ -148,7 +120,7 @@ class TrippLikelihood:
         selection: What was kept; None ignores it.
     """
 
-    def __init__(self, sample: TrippSample, selection: ProbitLimit | None) -> None:
+    def __init__(self, sample: TrippSample, selection: TrippSelection | None) -> None:
         self.sample, self.selection = sample, selection
 
     def __len__(self) -> int:
@@ -162,7 +134,7 @@ class TrippLikelihood:
         white = torch.linalg.solve_triangular(factor, residual, upper=False)[..., 0]
         found = -(white**2).sum(-1) / 2 - factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
         if self.selection is not None:
-            found = found - self.selection.log_kept(mean[..., 0], covariance[..., 0, 0])
+            found = found - self.selection.log_kept(mean, covariance)
         return found.sum(-1)
 
     def take(self, index: Tensor) -> Self:
@@ -175,7 +147,7 @@ class TrippLikelihood:
 def simulate_tripp(
     sample: TrippSample,
     theta: Tensor,
-    selection: ProbitLimit | None,
+    selection: TrippSelection | None,
     seed: int,
     first: int = 0,
 ) -> TrippSample:
@@ -197,18 +169,14 @@ def simulate_tripp(
     mean, covariance = tripp_moments(sample, theta)
     factor = torch.linalg.cholesky(covariance)
     streams = Streams(seed, first + torch.arange(len(theta)), "tripp/")
-    white = streams.normal("data", len(sample.names), 3)
-    if selection is not None:
-        luck = streams.uniform("kept", len(sample.names))
-        kept = selection.draw_kept(mean[..., 0], factor[..., 0, 0] ** 2, luck, white[..., 0])
-        impossible = (~kept.isfinite()).nonzero()
-        if len(impossible):
-            name = sample.names[int(impossible[0, 1])]
-            raise ConfigError(f"the selection keeps next to nothing at the redshift of {name}")
-        white = torch.cat(
-            [((kept - mean[..., 0]) / factor[..., 0, 0])[..., None], white[..., 1:]], -1
-        )
-    return replace(sample, data=mean + (factor @ white[..., None])[..., 0])
+    if selection is None:
+        return replace(sample, data=draw_all(mean, factor, streams))
+    data = selection.draw_kept(mean, factor, streams)
+    impossible = (~data.isfinite()).any(-1).nonzero()
+    if len(impossible):
+        name = sample.names[int(impossible[0, 1])]
+        raise ConfigError(f"{selection} keeps next to nothing at the redshift of {name}")
+    return replace(sample, data=data)
 
 
 def tripp_statistics(sample: TrippSample) -> dict[str, Tensor]:
@@ -224,7 +192,7 @@ def tripp_statistics(sample: TrippSample) -> dict[str, Tensor]:
 
 
 def malmquist(
-    sample: TrippSample, theta: Tensor, selection: ProbitLimit
+    sample: TrippSample, theta: Tensor, selection: TrippSelection
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """The sample against the Hubble line of θ (8,), and what selection does to it.
 
@@ -237,11 +205,10 @@ def malmquist(
     mean, covariance = tripp_moments(sample, theta)
     direction = torch.stack([torch.ones_like(alpha), alpha, -beta])
     sd = (direction @ covariance @ direction).sqrt()
-    total = (covariance[:, 0, 0] + selection.width**2).sqrt()
-    place = (selection.limit - mean[:, 0]) / total
-    # Mean of the sum that the limit is on, of its values below the limit, in units of its σ.
-    ratio = (-(place**2) / 2 - torch.special.log_ndtr(place)).exp() / (2 * torch.pi) ** 0.5
-    shift = -(covariance[:, 0] @ direction) / total * ratio
+    mean.requires_grad_()
+    log_kept = selection.log_kept(mean, covariance)
+    # Stein's (1981) identity: the mean of d among kept ones moves by C times this gradient.
+    (slope,) = torch.autograd.grad(log_kept.sum(), mean)
+    shift = ((covariance @ direction) * slope).sum(-1)
     residual = m - sample.mu - m0 + alpha * x1 - beta * c
-    kept = selection.log_kept(mean[:, 0], covariance[:, 0, 0]).exp()
-    return sample.redshift, residual, sd, shift, kept
+    return sample.redshift, residual, sd, shift, log_kept.detach().exp()

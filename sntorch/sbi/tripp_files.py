@@ -12,6 +12,7 @@ from sntorch.data.magnitudes import LN_PER_MAG
 from sntorch.errors import DataError
 from sntorch.physics.cosmology import Cosmology
 from sntorch.sbi.tripp import TrippSample
+from sntorch.sbi.tripp_selection import FitCuts
 
 COLUMNS = (
     *("zHD", "zHDERR", "mB", "mBERR", "x0", "x1", "x1ERR", "c", "cERR"),
@@ -30,8 +31,7 @@ def read_tripp(path: str | Path, cosmology: Cosmology, quality: bool = False) ->
     Args:
         path: The file.
         cosmology: Gives distances.
-        quality: Whether only |x1| < 3 and |c| < 0.3 are taken: a selection of its own, which the
-            likelihood and the simulator of a ``TrippSample`` do not know of.
+        quality: Whether only |x1| < 3 and |c| < 0.3 are taken: a selection, ``FitCuts``.
 
     Raises:
         DataError: A table without what a fit leaves, or a redshift that is not positive.
@@ -43,7 +43,8 @@ def read_tripp(path: str | Path, cosmology: Cosmology, quality: bool = False) ->
         raise DataError(f"{path}: redshift of {names[i]} is {column['zHD'][i]:g}; > 0 is accepted")
     kept = np.full(len(names), True)
     if quality:
-        kept = (np.abs(column["x1"]) < 3) & (np.abs(column["c"]) < 0.3)
+        fits = np.stack([column[name] for name in ("mB", "x1", "c")], -1)
+        kept = FitCuts().within(torch.from_numpy(fits)).numpy()
     column = {name: values[kept] for name, values in column.items()}
     z = torch.from_numpy(column["zHD"])
     data = np.stack([column["mB"], column["x1"], column["c"]], -1)

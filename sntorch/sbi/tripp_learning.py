@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
+from sntorch.errors import ConfigError, SntorchWarning
 from sntorch.physics.cosmology import Cosmology
 from sntorch.sbi.encoders import SCATTER, n_products, products
 from sntorch.sbi.prior import BoxPrior
 from sntorch.sbi.summary_simulator import draw_prior
-from sntorch.sbi.tripp import PRIOR, ProbitLimit, TrippSample, simulate_tripp
+from sntorch.sbi.tripp import PRIOR, TrippSample, simulate_tripp
 from sntorch.sbi.tripp_files import read_tripp
+from sntorch.sbi.tripp_selection import FitCuts, ProbitLimit, TrippSelection
 
 # M0, α and β of the residuals that are shown; typical stretch and colour.
 FIDUCIAL = (-19.3, 0.14, 3.0)
@@ -35,7 +39,7 @@ class TrippSimulator:
     """
 
     sample: TrippSample
-    selection: ProbitLimit | None
+    selection: TrippSelection | None
     prior: BoxPrior = PRIOR
     seed: int = 0
 
@@ -43,16 +47,16 @@ class TrippSimulator:
     def from_file(
         cls,
         path: str | Path,
-        selection: ProbitLimit | None,
+        selection: TrippSelection | None,
         prior: BoxPrior = PRIOR,
         seed: int = 0,
         h0: float = 70.0,
         om0: float = 0.3,
         quality: bool = False,
     ) -> Self:
-        """Of the supernovae of a FITRES table; see ``read_tripp``."""
+        """Of the supernovae of a FITRES table; see ``read_tripp`` and ``with_quality``."""
         sample = read_tripp(path, Cosmology(h0=h0, om0=om0), quality)
-        return cls(sample, selection, prior, seed)
+        return cls(sample, with_quality(selection) if quality else selection, prior, seed)
 
     def __call__(self, first: int, count: int) -> tuple[Tensor, TrippSample]:
         """Parameters, shape (B, 8), and samples ``first`` … ``first + count - 1``."""
@@ -64,8 +68,79 @@ class TrippSimulator:
         return replace(self, prior=prior)
 
     def facts(self) -> dict[str, Any]:
-        """What is kept."""
-        return {"selection": None if self.selection is None else asdict(self.selection)}
+        """What is kept.
+
+        Raises:
+            ConfigError: A selection that does not say what it is.
+        """
+        if self.selection is None:
+            return {"selection": None}
+        if not is_dataclass(self.selection):
+            raise ConfigError(
+                f"selection: a frozen dataclass is accepted; found {type(self.selection).__name__}"
+            )
+        return {"selection": asdict(self.selection)}
+
+
+def with_quality(selection: TrippSelection | None) -> FitCuts:
+    """A magnitude limit, or none, and |x1| < 3 and |c| < 0.3 of the fits.
+
+    Raises:
+        ConfigError: Another selection: it has to say itself which fits it keeps.
+    """
+    if selection is not None and not isinstance(selection, ProbitLimit):
+        raise ConfigError(
+            f"quality=true: with a magnitude limit or selection=null it is accepted; {selection} "
+            "has to say itself which fits are kept"
+        )
+    return FitCuts(selection)
+
+
+def check_selection(
+    path: str, trained_on: Mapping[str, Any] | None, simulator: TrippSimulator
+) -> None:
+    """Refuse a network that learnt another selection than the one stated here.
+
+    Args:
+        path: Of the network.
+        trained_on: What it says of its simulations; None where it says nothing, which is warned
+            of.
+        simulator: Of the selection stated here.
+
+    Raises:
+        ConfigError: It learnt another one.
+    """
+    if trained_on is None or "selection" not in trained_on:
+        warnings.warn(
+            f"{path}: does not say which selection it learnt; its posterior is right only for "
+            "that one",
+            SntorchWarning,
+            stacklevel=2,
+        )
+        return
+    learnt = trained_on["selection"]
+    if learnt != simulator.facts()["selection"]:
+        here = simulator.selection or "everything"
+        raise ConfigError(
+            f"{path}: learnt that {_in_words(learnt)} was kept; here it is {here}: a network of "
+            "the same selection is accepted (selection.limit=…, or train anew)"
+        )
+
+
+def _in_words(learnt: Mapping[str, Any] | None) -> str:
+    """A selection in words; settings that another version had are told as they are."""
+    if learnt is None:
+        return "everything"
+    settings = dict(learnt)
+    limit = settings.get("limit")
+    if isinstance(limit, Mapping):
+        settings["limit"] = ProbitLimit(**limit)
+    kind = FitCuts if {"x1", "c"} <= set(settings) else ProbitLimit
+    names = [f.name for f in fields(kind)]
+    if any(name not in settings for name in names):
+        return str(settings)
+    more = (f", {name}={value}" for name, value in settings.items() if name not in names)
+    return f"{kind(**{name: settings[name] for name in names})}{''.join(more)}"
 
 
 class TrippEncoder(nn.Module):

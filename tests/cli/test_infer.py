@@ -8,8 +8,9 @@ from running import run_here
 from sntorch.cli import infer
 from sntorch.physics.cosmology import Cosmology
 from sntorch.sbi import FlowModule
-from sntorch.sbi.tripp import PRIOR, ProbitLimit, TrippSample, simulate_tripp
+from sntorch.sbi.tripp import PRIOR, TrippSample, simulate_tripp
 from sntorch.sbi.tripp_learning import TrippSimulator
+from sntorch.sbi.tripp_selection import ProbitLimit
 
 LIMIT = ProbitLimit(17.5, 0.5)
 TRUTH = (-19.3, 0.14, 3.0, 0.1, -0.3, 1.0, -0.03, 0.08)
@@ -96,6 +97,9 @@ def test_posteriors_with_selection_without_and_of_a_network(table, tmp_path, cap
         ("draws=10", "draws=10: a whole number of at least 100"),
         ("selection.width=0", "width > 0"),
         ("ckpt=[nowhere]", "nowhere"),
+        ("methods=[exact]", "methods: exact is not one of likelihood, ignored"),
+        ("methods=[]", "one method at least"),
+        ("efficiency.injections=3", "injections=3: a whole number of at least 100"),
     ],
 )
 def test_what_cannot_be_inferred_is_refused(table, tmp_path, capsys, override, message):
@@ -110,9 +114,28 @@ def test_what_cannot_be_inferred_is_refused(table, tmp_path, capsys, override, m
 
 
 def test_a_sample_of_which_all_was_kept(table, tmp_path):
-    given = [f"files={table}", "selection=null", "quality=true", "out=out", *SMALL]
+    given = [f"files={table}", "selection=null", "out=out", *SMALL]
     assert run_here(infer, given, tmp_path) == 0
     summary = pd.read_csv(tmp_path / "out/summary.csv")
     assert set(summary["estimator"]) == {"selection ignored"}
+    assert "all kept" in (tmp_path / "out/report.html").read_text()
+    assert not (tmp_path / "out/figures/selection.png").exists()
+
+
+def test_what_is_learnt_is_held_to_the_likelihood(table, tmp_path):
+    """Three ways at once, fit cuts included."""
+    given = [
+        *(f"files={table}", "quality=true", "out=out", "threads=1", "draws=100"),
+        "methods=[likelihood,efficiency,selected_flow]",
+        *("efficiency.injections=4000", "selected_flow.steps=200", "selected_flow.batch=512"),
+    ]
+    assert run_here(infer, given, tmp_path) == 0
+    summary = pd.read_csv(tmp_path / "out/summary.csv").set_index(["estimator", "parameter"])
+    for name in ("C: learnt efficiency", "B: learnt likelihood"):
+        for parameter in PRIOR.names:
+            exact, learnt = summary.loc[("likelihood", parameter)], summary.loc[(name, parameter)]
+            assert abs(learnt["mean"] - exact["mean"]) < 1.5 * exact["sd"]
+            assert 0.5 < learnt["sd"] / exact["sd"] < 2
     report = (tmp_path / "out/report.html").read_text()
-    assert "all kept; 0 with |x1|" in report
+    assert "(0 others do not pass the fit cuts)" in report
+    assert "(|x1| &lt; 3, |c| &lt; 0.3)" in report

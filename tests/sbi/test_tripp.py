@@ -10,17 +10,19 @@ from sntorch.sbi import FlowModule
 from sntorch.sbi.selection_posterior import SelectionPosterior
 from sntorch.sbi.tripp import (
     PRIOR,
-    ProbitLimit,
     TrippLikelihood,
     TrippSample,
+    malmquist,
     simulate_tripp,
     tripp_moments,
 )
 from sntorch.sbi.tripp_files import read_tripp
 from sntorch.sbi.tripp_learning import TrippSimulator
+from sntorch.sbi.tripp_selection import FitCuts, ProbitLimit
 
 TRUTH = (-19.3, 0.14, 3.0, 0.1, -0.3, 1.0, -0.03, 0.08)
 LIMIT = ProbitLimit(17.8, 0.3)
+CUTS = FitCuts(LIMIT, x1=1.5, c=0.1)
 COLUMNS = "CID zHD zHDERR mB mBERR x0 x1 x1ERR c cERR COV_x1_c COV_x1_x0 COV_c_x0"
 ROW = "SN: 05cf 0.02 0.001 15.5 0.04 0.0112 -0.2 0.1 0.05 0.03 0.0004 5e-5 -6e-6"
 
@@ -65,11 +67,12 @@ def test_moments_are_those_of_simulated_supernovae():
 
 
 @pytest.mark.parametrize("told", [True, False])
-def test_scores_at_the_truth(told):
+@pytest.mark.parametrize("selection", [LIMIT, CUTS, FitCuts(None, 1.2, 0.1)])
+def test_scores_at_the_truth(selection, told):
     n = 400
-    data = simulate_tripp(observed(), truths(n), LIMIT, seed=3)
+    data = simulate_tripp(observed(), truths(n), selection, seed=3)
     theta = truths(n)[:, None].requires_grad_()
-    likelihood = TrippLikelihood(data, LIMIT if told else None)
+    likelihood = TrippLikelihood(data, selection if told else None)
     (score,) = torch.autograd.grad(likelihood(theta).sum(), theta)
     off = score[:, 0].mean(0) / (score[:, 0].std(0) / n**0.5)
     worst = float(off.abs().max())
@@ -87,26 +90,24 @@ def test_modes_are_right_when_the_limit_is_known_and_only_then():
     assert float(pulls["ignored"][0]) < -5
 
 
-def test_kept_magnitudes_are_those_that_a_lottery_keeps():
-    n = 200_000
-    mean, variance = torch.tensor(17.0).double().expand(n), torch.tensor(0.16).double().expand(n)
-    generator = torch.Generator().manual_seed(1)
-    white = torch.randn(2, n, generator=generator, dtype=torch.float64)
-    luck = torch.rand(2, n, generator=generator, dtype=torch.float64)
-    limit = ProbitLimit(16.6, 0.3)
-    found = limit.draw_kept(mean, variance, luck[0], white[0])
-    all_ = mean + variance.sqrt() * white[1]
-    kept = all_[luck[1].log() < limit.log_kept(all_, torch.zeros(n).double())]
-    assert len(kept) / n == pytest.approx(float(limit.log_kept(mean, variance)[0].exp()), abs=5e-3)
-    levels = torch.tensor([0.01, 0.1, 0.5, 0.9, 0.99]).double()
-    torch.testing.assert_close(found.quantile(levels), kept.quantile(levels), atol=0.015, rtol=0)
+def test_the_malmquist_bias_is_that_of_kept_supernovae():
+    sample, theta = observed(3), truths(40_000)
+    kept = simulate_tripp(sample, theta, CUTS, seed=6)
+    _, _, _, expected, share = malmquist(sample, theta[0], CUTS)
+    m0, alpha, beta = TRUTH[:3]
+    m, x1, c = kept.data.unbind(-1)
+    residual = m - sample.mu - m0 + alpha * x1 - beta * c
+    error = residual.std(0) / len(theta) ** 0.5
+    assert float(((residual.mean(0) - expected) / error).abs().max()) < 4
+    everything = simulate_tripp(sample, theta, None, seed=7).data
+    torch.testing.assert_close(
+        CUTS.log_probability(everything).exp().mean(0), share, atol=0.01, rtol=0
+    )
 
 
 def test_a_survey_that_sees_nothing_is_refused():
     with pytest.raises(ConfigError, match="keeps next to nothing at the redshift of sn"):
         simulate_tripp(observed(), truths(1), ProbitLimit(-20.0, 0.1), seed=0)
-    with pytest.raises(ConfigError, match="width > 0"):
-        ProbitLimit(16.0, 0.0)
 
 
 def write(path, *rows, names=COLUMNS):
@@ -148,6 +149,10 @@ def test_samples_are_reproducible_one_by_one():
     last = simulate_tripp(observed(), truths(1), LIMIT, seed=5, first=3)
     torch.testing.assert_close(whole.data[3:], last.data)
     assert not torch.equal(whole.data[2], whole.data[3])
+    cut = simulate_tripp(observed(), truths(4), CUTS, seed=5)
+    torch.testing.assert_close(
+        cut.data[3:], simulate_tripp(observed(), truths(1), CUTS, seed=5, first=3).data
+    )
 
 
 def test_a_flow_learns_from_simulated_samples():

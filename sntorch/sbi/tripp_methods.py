@@ -1,0 +1,221 @@
+"""All ways to infer the population of one Tripp sample, behind one interface.
+
+The likelihood with its selection known and ignored, an efficiency learnt from injections (C), a
+learnt likelihood of one supernova (B), and networks of the whole sample (A). B and C learn widely
+about the posterior with selection ignored, for the whole prior holds populations of which next to
+nothing is kept; where their own posterior reaches beyond, they learn again about that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from sntorch.errors import ConfigError
+from sntorch.sbi.inference import LikelihoodInference, NetworkInference, SelectionInference
+from sntorch.sbi.posterior import Likelihood
+from sntorch.sbi.prior import BoxPrior, around
+from sntorch.sbi.tripp import TrippLikelihood, TrippSample
+from sntorch.sbi.tripp_selection import TrippSelection
+
+if TYPE_CHECKING:
+    from sntorch.sbi.estimator import PosteriorEstimator
+
+MakeLikelihood = Callable[[TrippSample], Likelihood]
+Learn = Callable[[BoxPrior], MakeLikelihood]
+IGNORED, KNOWN = "selection ignored", "likelihood"
+EFFICIENCY, FLOW = "C: learnt efficiency", "B: learnt likelihood"
+# Standard deviations about a posterior in which B and C learn, and how often at most.
+WIDTHS, N_DRAWS, ROUNDS = 8.0, 1_000, 4
+GROWTH = 1.5
+# A posterior with more than this share so close to an edge of that region reaches beyond it.
+MOST, NEXT_TO_EDGE = 0.01, 0.02
+# What is taken as given: redshifts as they came.
+SCHEME = "conditional"
+
+
+@dataclass(frozen=True, eq=False)
+class TrippMethods:
+    """Estimators of the population of one sample.
+
+    Attributes:
+        sample: The supernovae.
+        selection: What was kept; None for everything.
+        prior: Of the parameters.
+        seed: Of what is learnt.
+    """
+
+    sample: TrippSample
+    selection: TrippSelection | None
+    prior: BoxPrior
+    seed: int = 0
+
+    def ignored(self) -> LikelihoodInference:
+        """The likelihood of one who does not know of the selection."""
+        return self._of(IGNORED, None, self.prior)
+
+    def likelihood(self) -> LikelihoodInference:
+        """The likelihood, where the share that is kept is known in closed form."""
+        return self._of(KNOWN, self._selected("likelihood"), self.prior)
+
+    def efficiency(self, injections: int) -> RegionalInference:
+        """C: the share that is kept, learnt from injections."""
+        from sntorch.sbi.tripp_efficiency import fit_tripp_efficiency
+
+        selection = self._selected("efficiency")
+
+        def learn(region: BoxPrior) -> MakeLikelihood:
+            learnt = fit_tripp_efficiency(self.sample, selection, region, injections, self.seed)
+            return lambda data: TrippLikelihood(data, learnt)
+
+        return self._regional(EFFICIENCY, learn)
+
+    def selected_flow(self, batch: int, steps: int) -> RegionalInference:
+        """B: p(d | z, θ, kept) by a flow that is trained here."""
+        from sntorch.sbi.tripp_flow import TrippFlowLikelihood, fit_tripp_flow
+
+        selection = self._selected("selected_flow")
+
+        def learn(region: BoxPrior) -> MakeLikelihood:
+            flow = fit_tripp_flow(
+                self.sample, selection, region, batch, seed=self.seed, steps=steps
+            )
+            return lambda data: TrippFlowLikelihood(flow, data)
+
+        return self._regional(FLOW, learn)
+
+    def network(self, path: str, estimator: PosteriorEstimator) -> NetworkInference:
+        """A: a trained network of samples like this one.
+
+        Raises:
+            ConfigError: One of another prior, sample or selection; of one that does not say what
+                it learnt, a warning is given.
+            DataError: A sample outside of what it was trained on.
+        """
+        from sntorch.sbi.observations import check_observations
+        from sntorch.sbi.tripp_learning import TrippEncoder, TrippSimulator, check_selection
+
+        if estimator.prior != self.prior:
+            raise ConfigError(
+                f"{path}: infers {estimator.prior}; a network of the same prior as here is "
+                f"accepted, {self.prior} (sntorch train experiment=npe_tripp)"
+            )
+        encoder = estimator.embedding.encoder
+        if not isinstance(encoder, TrippEncoder) or not encoder.knows(self.sample):
+            raise ConfigError(
+                f"{path}: was trained on another sample; one of the same table is accepted "
+                "(sntorch train experiment=npe_tripp files=…)"
+            )
+        simulator = TrippSimulator(self.sample, self.selection, self.prior, self.seed)
+        check_selection(path, estimator.trained_on, simulator)
+        check_observations(estimator, simulator, self.sample)
+        return NetworkInference(f"network {path}", SCHEME, estimator)
+
+    def _regional(self, name: str, learn: Learn) -> RegionalInference:
+        return RegionalInference(name, SCHEME, learn, self.prior, self.ignored())
+
+    def _of(
+        self, name: str, selection: TrippSelection | None, prior: BoxPrior
+    ) -> LikelihoodInference:
+        return LikelihoodInference(
+            name, SCHEME, lambda data: TrippLikelihood(data, selection), prior
+        )
+
+    def _selected(self, method: str) -> TrippSelection:
+        if self.selection is None:
+            raise ConfigError(
+                f"methods: {method} needs a selection; with selection=null and quality=false "
+                "methods=[ignored] is accepted"
+            )
+        return self.selection
+
+
+@dataclass(frozen=True, eq=False)
+class RegionalInference:
+    """A likelihood that is learnt in a part of the prior, where the posterior of one sample is.
+
+    Attributes:
+        name: In tables.
+        scheme: What the likelihood takes as given.
+        learn: Learns it within a box.
+        prior: Of the parameters.
+        first: About whose posterior it is learnt first.
+    """
+
+    name: str
+    scheme: str
+    learn: Learn
+    prior: BoxPrior
+    first: LikelihoodInference
+
+    def sample(self, data: TrippSample, n: int, seed: int = 0) -> Tensor:
+        """Draws, shape (1, S, D), S the next multiple of the walkers.
+
+        Raises:
+            ConfigError: More than one sample, or a posterior that keeps reaching beyond the
+                region in which it is learnt.
+        """
+        if len(data) != 1:
+            raise ConfigError(f"{self.name}: one sample is accepted; found {len(data)}")
+        known = self.first.sample(data, N_DRAWS, seed)[0]
+        reach = torch.zeros(self.prior.dim, dtype=torch.float64)
+        for _ in range(ROUNDS):
+            # What is cut off by an edge looks narrower than it is.
+            reach = torch.maximum(GROWTH * reach, WIDTHS * known.std(0))
+            region = around(known.mean(0), reach, self.prior)
+            likelihood = self.learn(region)
+            found = LikelihoodInference(self.name, self.scheme, likelihood, region)
+            draws = found.sample(data, n, seed)
+            known = draws[0]
+            place = self._beyond(known, region)
+            if place is None:
+                return draws
+        raise ConfigError(
+            f"{self.name}: the posterior of {place} reaches beyond {WIDTHS:g} σ of where it was "
+            f"learnt, {ROUNDS} times; the selection may keep next to nothing, or the prior may be "
+            "too narrow"
+        )
+
+    def _beyond(self, draws: Tensor, region: BoxPrior) -> str | None:
+        """The parameter of draws (S, D) that lie next to an edge that is not the prior's."""
+        width = draws.new_tensor(region.high) - draws.new_tensor(region.low)
+        for side in ("low", "high"):
+            edge, wall = (draws.new_tensor(getattr(p, side)) for p in (region, self.prior))
+            close = ((draws - edge).abs() < NEXT_TO_EDGE * width).double().mean(0)
+            close = torch.where(edge == wall, 0.0, close)
+            if float(close.max()) > MOST:
+                return self.prior.names[int(close.argmax())]
+        return None
+
+
+def tripp_methods(
+    known: TrippMethods,
+    names: tuple[str, ...],
+    injections: int,
+    flow: Mapping[str, Any],
+) -> list[SelectionInference]:
+    """The estimators of some names.
+
+    Args:
+        known: Of the sample.
+        names: Of ``likelihood``, ``ignored``, ``efficiency``, ``selected_flow``.
+        injections: For ``efficiency``.
+        flow: ``batch`` and ``steps`` of ``selected_flow``.
+
+    Raises:
+        ConfigError: Another name.
+    """
+    makers = {
+        "likelihood": known.likelihood,
+        "ignored": known.ignored,
+        "efficiency": lambda: known.efficiency(injections),
+        "selected_flow": lambda: known.selected_flow(**flow),
+    }
+    wrong = [name for name in names if name not in makers]
+    if wrong:
+        raise ConfigError(f"methods: {wrong[0]} is not one of {', '.join(makers)}")
+    return [makers[name]() for name in dict.fromkeys(names)]

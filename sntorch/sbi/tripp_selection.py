@@ -1,0 +1,221 @@
+"""Which summarised supernovae are kept, by what their light-curve fits say.
+
+A selection is a function P(kept | d) of the measured d = (m, x1, c). Before selection d is normal
+given redshift and population, d ~ N(mean, covariance), so that the share of supernovae kept is its
+mean over that distribution: a closed form for a limit of the magnitude alone, a smooth integral
+over two numbers where stretch and colour have to lie within a range as well.
+
+Letters in shapes: ``B`` samples, ``N`` supernovae.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sntorch.errors import ConfigError
+from sntorch.simulation.streams import Streams
+
+# Times that supernovae are drawn before a selection is given up.
+PATIENCE = 2_000
+# Gauss-Legendre nodes in each of stretch and colour, over so many standard deviations at most.
+NODES, REACH = 14, 5.0
+
+
+class TrippSelection(ABC):
+    """What is kept of summarised supernovae; a frozen dataclass says what it learnt from.
+
+    A selection of one's own says ``log_probability``. Samples are then drawn by trial, and the
+    share that is kept can be learnt (``tripp_efficiency.py``), but is not known in closed form.
+    """
+
+    @property
+    def ranges(self) -> tuple[float, float]:
+        """|x1| and |c| beyond which nothing is kept."""
+        return math.inf, math.inf
+
+    @property
+    def in_closed_form(self) -> bool:
+        """Whether ``log_kept`` is known."""
+        return type(self).log_kept is not TrippSelection.log_kept
+
+    @abstractmethod
+    def log_probability(self, data: Tensor) -> Tensor:
+        """ln P(kept | d), shape (...), of measured m, x1 and c (..., 3)."""
+
+    def log_kept(self, mean: Tensor, covariance: Tensor) -> Tensor:
+        """ln of the mean of P(kept | d), shape (...), over d ~ N(mean, covariance).
+
+        Args:
+            mean: shape (..., 3).
+            covariance: shape (..., 3, 3).
+
+        Raises:
+            ConfigError: A selection of which that is not known.
+        """
+        raise ConfigError(
+            f"selection {self}: the share that it keeps is not known in closed form; learn it "
+            "from injections (methods=[efficiency,ignored])"
+        )
+
+    def draw_kept(self, mean: Tensor, factor: Tensor, streams: Streams) -> Tensor:
+        """Kept d of N(mean, factor factorᵀ), shape (B, N, 3); NaN where none was found.
+
+        Args:
+            mean: shape (B, N, 3).
+            factor: Lower triangular, shape (B, N, 3, 3).
+            streams: Of the B samples.
+        """
+        found = torch.full_like(mean, torch.nan)
+        rows = torch.arange(len(mean))
+        for attempt in range(PATIENCE):
+            data, kept = self._tried(mean[rows], factor[rows], streams[rows].within(f"{attempt}"))
+            new = kept & found[rows, :, 0].isnan()
+            found[rows] = torch.where(new[..., None], data, found[rows])
+            rows = rows[found[rows, :, 0].isnan().any(1)]
+            if not len(rows):
+                break
+        return found
+
+    def _tried(self, mean: Tensor, factor: Tensor, streams: Streams) -> tuple[Tensor, Tensor]:
+        """d, shape (B, N, 3), and which of them are kept, shape (B, N)."""
+        data = draw_all(mean, factor, streams)
+        return data, streams.uniform("kept", mean.shape[1]).log() < self.log_probability(data)
+
+
+@dataclass(frozen=True)
+class ProbitLimit(TrippSelection):
+    """P(kept) = Φ((limit - m) / width) of the measured peak magnitude.
+
+    Attributes:
+        limit: Magnitude at which one half is kept.
+        width: Standard deviation of the limit, mag.
+    """
+
+    limit: float
+    width: float
+
+    def __post_init__(self) -> None:
+        if self.width <= 0:
+            raise ConfigError(f"magnitude limit: width > 0 is accepted; found {self.width}")
+
+    def __str__(self) -> str:
+        return f"Φ(({self.limit:g} - m) / {self.width:g})"
+
+    def log_probability(self, data: Tensor) -> Tensor:
+        """ln P(kept | d), shape (...), of measured m, x1 and c (..., 3)."""
+        return torch.special.log_ndtr((self.limit - data[..., 0]) / self.width)
+
+    def log_kept(self, mean: Tensor, covariance: Tensor) -> Tensor:
+        """ln of the mean of P(kept | d), shape (...); see ``TrippSelection``."""
+        total = (self.width**2 + covariance[..., 0, 0]).sqrt()
+        return torch.special.log_ndtr((self.limit - mean[..., 0]) / total)
+
+    def draw_kept(self, mean: Tensor, factor: Tensor, streams: Streams) -> Tensor:
+        """Kept d, shape (B, N, 3); not finite where next to nothing is kept.
+
+        A magnitude is kept where its sum with a normal number of the limit's width lies below the
+        limit: the sum is drawn below it, then the magnitude given the sum.
+        """
+        n = mean.shape[1]
+        white = streams.normal("data", n, 3)
+        luck = streams.uniform("kept", n)
+        variance = factor[..., 0, 0] ** 2
+        total = variance + self.width**2
+        below = torch.special.ndtr((self.limit - mean[..., 0]) / total.sqrt())
+        step = total.sqrt() * torch.special.ndtri(luck * below)
+        rest = (variance * self.width**2 / total).sqrt()
+        residual = variance / total * step + rest * white[..., 0]
+        first = (residual / factor[..., 0, 0])[..., None]
+        return mean + (factor @ torch.cat([first, white[..., 1:]], -1)[..., None])[..., 0]
+
+
+@dataclass(frozen=True)
+class FitCuts(TrippSelection):
+    """Fits with |x1| and |c| below limits, of what a magnitude limit keeps, where there is one.
+
+    Attributes:
+        limit: Of the magnitude; None for none.
+        x1: Largest |x1|.
+        c: Largest |c|.
+    """
+
+    limit: ProbitLimit | None = None
+    x1: float = 3.0
+    c: float = 0.3
+
+    def __post_init__(self) -> None:
+        for name in ("x1", "c"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"fit cuts: {name} > 0 is accepted; found {getattr(self, name)}")
+
+    def __str__(self) -> str:
+        inside = f"(|x1| < {self.x1:g}, |c| < {self.c:g})"
+        return inside if self.limit is None else f"{self.limit} {inside}"
+
+    @property
+    def ranges(self) -> tuple[float, float]:
+        """|x1| and |c| beyond which nothing is kept."""
+        return self.x1, self.c
+
+    def within(self, data: Tensor) -> Tensor:
+        """Whether x1 and c lie within the range, shape (...), bool, of (..., 3)."""
+        return (data[..., 1].abs() < self.x1) & (data[..., 2].abs() < self.c)
+
+    def log_probability(self, data: Tensor) -> Tensor:
+        """ln P(kept | d), shape (...), of measured m, x1 and c (..., 3)."""
+        found = torch.zeros_like(data[..., 0])
+        if self.limit is not None:
+            found = self.limit.log_probability(data)
+        return torch.where(self.within(data), found, -torch.inf)
+
+    def log_kept(self, mean: Tensor, covariance: Tensor) -> Tensor:
+        """ln of the mean of P(kept | d), shape (...); see ``TrippSelection``.
+
+        Gauss-Legendre quadrature over stretch and colour, of which the magnitude's limit is a
+        closed form.
+        """
+        m, x, c = mean.unbind(-1)
+        root = torch.linalg.cholesky(covariance[..., 1:, 1:])
+        across, down, slope = root[..., 0, 0], root[..., 1, 1], root[..., 1, 0]
+        first, first_weight = _nodes((-self.x1 - x) / across, (self.x1 - x) / across)
+        middle = (c[..., None] + slope[..., None] * first) / down[..., None]
+        edge = (self.c / down)[..., None]
+        second, second_weight = _nodes(-edge - middle, edge - middle)
+        log_weight = first_weight[..., None] + second_weight
+        if self.limit is None:
+            return log_weight.logsumexp((-2, -1))
+        # The magnitude given the white numbers of stretch and colour.
+        pull = torch.linalg.solve_triangular(root, covariance[..., 1:, :1], upper=False)[..., 0]
+        spread = covariance[..., 0, 0] - (pull**2).sum(-1) + self.limit.width**2
+        expected = pull[..., 0, None, None] * first[..., None]
+        expected = m[..., None, None] + expected + pull[..., 1, None, None] * second
+        place = (self.limit.limit - expected) / spread.sqrt()[..., None, None]
+        return (log_weight + torch.special.log_ndtr(place)).logsumexp((-2, -1))
+
+    def _tried(self, mean: Tensor, factor: Tensor, streams: Streams) -> tuple[Tensor, Tensor]:
+        draw = draw_all if self.limit is None else self.limit.draw_kept
+        data = draw(mean, factor, streams)
+        return data, self.within(data)
+
+
+def draw_all(mean: Tensor, factor: Tensor, streams: Streams) -> Tensor:
+    """d of N(mean, factor factorᵀ) without any selection, shape (B, N, 3)."""
+    white = streams.normal("data", mean.shape[1], 3)
+    return mean + (factor @ white[..., None])[..., 0]
+
+
+def _nodes(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+    """Nodes of a standard normal between bounds and their ln weights, shape (..., K) each."""
+    node, weight = (torch.from_numpy(a).to(low) for a in np.polynomial.legendre.leggauss(NODES))
+    mode = torch.zeros_like(low).clamp(low, high)
+    low, high = torch.maximum(low, mode - REACH), torch.minimum(high, mode + REACH)
+    half = (high - low) / 2
+    place = ((high + low) / 2)[..., None] + half[..., None] * node
+    log_density = -(place**2) / 2 - 0.5 * np.log(2 * np.pi)
+    return place, log_density + half[..., None].log() + weight.log()
