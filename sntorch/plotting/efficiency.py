@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,9 @@ Array = NDArray[np.float64]
 WIDTH, LINES = 30, 3
 # Injections below which a bin says next to nothing.
 LEAST = 10
-LEVELS = (0.1, 0.5, 0.9)
+LEVELS = (0.25, 0.5, 0.75)
+# Counts are smoothed for contours, bins; maps of fewer bins on a side have none.
+SMOOTHING, FINE = 1.0, 8
 # Colours of differences end here, standard errors.
 LIMIT = 4.0
 
@@ -77,37 +80,58 @@ def efficiency_map_figure(
     count = 1 if learnt is None else 3
     figure = Figure(figsize=(1.2 + 4.2 * count, 4.2), layout="constrained")
     panels = figure.subplots(1, count, squeeze=False, sharex=True, sharey=True)[0]
-    _shares(panels[0], counted, share, titles[0])
+    few = "" if filled.all() else f" (grey: fewer than {least})"
+    _share(panels[0], counted, share, titles[0] + few)
+    _contours(panels[0], counted, np.where(filled, _smooth(counted), np.nan))
     if learnt is not None:
         model = np.where(filled, np.asarray(learnt, dtype=float), np.nan)
-        _shares(panels[1], counted, model, titles[1])
-        _difference(panels[2], counted, (model - share) / counted.error, titles)
+        _share(panels[1], counted, model, titles[1])
+        _contours(panels[1], counted, model)
+        _difference(panels[2], counted, share, model, titles)
     for axes in panels:
         axes.set(facecolor="0.88", xlabel=label_of(names[0]))
     panels[0].set(ylabel=label_of(names[1]))
     return figure
 
 
-def _shares(axes: Axes, bins: BinnedShares, share: Array, title: str) -> None:
+def _share(axes: Axes, bins: BinnedShares, share: Array, title: str) -> None:
     image = axes.pcolormesh(bins.x_edges, bins.y_edges, share.T, vmin=0, vmax=1, rasterized=True)
     axes.figure.colorbar(image, ax=axes, pad=0.02, label="share kept")
     axes.set_title(title, fontsize="medium")
-    x, y = ((edges[1:] + edges[:-1]) / 2 for edges in (bins.x_edges, bins.y_edges))
+
+
+def _smooth(bins: BinnedShares) -> Array:
+    """Shares with the counts of the bins around, shape (X, Y)."""
+    from scipy.ndimage import gaussian_filter
+
+    kept, n = (gaussian_filter(counts, SMOOTHING) for counts in (bins.kept, bins.n))
+    return kept / np.where(n > 0, n, np.nan)
+
+
+def _contours(axes: Axes, bins: BinnedShares, share: Array) -> None:
     known = share[np.isfinite(share)]
     levels = [level for level in LEVELS if known.min() < level < known.max()]
-    if levels and min(share.shape) > 1:
-        lines = axes.contour(x, y, np.ma.masked_invalid(share.T), levels, colors="white")
-        axes.clabel(lines, fontsize="small")
+    if not levels or min(share.shape) < FINE:
+        return
+    x, y = ((edges[1:] + edges[:-1]) / 2 for edges in (bins.x_edges, bins.y_edges))
+    lines = axes.contour(x, y, np.ma.masked_invalid(share.T), levels, colors="white")
+    axes.clabel(lines, fontsize="small")
 
 
-def _difference(axes: Axes, bins: BinnedShares, pull: Array, titles: tuple[str, str]) -> None:
+def _difference(
+    axes: Axes, bins: BinnedShares, share: Array, model: Array, titles: tuple[str, str]
+) -> None:
+    # Errors are those that the model expects: of counts of zero there are none to speak of.
+    expected = replace(bins, kept=model * bins.n)
+    pull = (model - share) / expected.error
     image = axes.pcolormesh(
         bins.x_edges, bins.y_edges, pull.T, cmap="RdBu_r", vmin=-LIMIT, vmax=LIMIT, rasterized=True
     )
     axes.figure.colorbar(image, ax=axes, pad=0.02, extend="both", label="standard errors")
-    counted, learnt = titles
-    rms = np.sqrt(np.nanmean(pull**2))
-    axes.set_title(f"{learnt} - {counted}: rms {rms:.2f}", fontsize="medium")
+    # Where all or none are expected there is nothing to differ.
+    partly = pull[(expected.kept > 1) & (bins.n - expected.kept > 1)]
+    rms = f": rms {np.sqrt(np.mean(partly**2)):.2f} at the edge" if partly.size else ""
+    axes.set_title(f"{titles[1]} - {titles[0]}{rms}", fontsize="medium")
 
 
 def _wrapped(name: str) -> str:
