@@ -42,7 +42,7 @@ def cut_flow_figure(flow: Mapping[str, int]) -> Figure:
     figure = Figure(figsize=(7.2, 0.55 * len(counts) + 1.1), layout="constrained")
     axes = figure.subplots()
     bars = axes.barh(range(len(counts)), counts, color=["0.6", *[COLORS[0]] * (len(counts) - 1)])
-    texts = [f"{count:,}  {count / total:.1%}" for count in counts]
+    texts = [f"{count:,}  {100 * count / total:.3g}%" for count in counts]
     axes.bar_label(bars, texts, padding=4, fontsize="small")
     axes.set_yticks(range(len(counts)), [_wrapped(name) for name in flow], fontsize="small")
     axes.invert_yaxis()
@@ -135,5 +135,6 @@ def _difference(
 
 
 def _wrapped(name: str) -> str:
-    """A cut's name in a few lines, words of one piece and long ones broken."""
-    return "\n".join(wrap(name.replace("_", " "), WIDTH, max_lines=LINES, placeholder=" …"))
+    """A cut's name in a few lines; a config's key as words, a cut itself as Python writes it."""
+    words = name.replace("_", " ") if name.isidentifier() else name
+    return "\n".join(wrap(words, WIDTH, max_lines=LINES, placeholder=" …"))

@@ -43,7 +43,7 @@ def test_a_bar_a_cut_with_number_and_share(tmp_path):
     (axes,) = figure.axes
     assert [bar.get_width() for bar in axes.patches] == [8000, 2000, 1]
     texts = [text.get_text() for text in axes.texts]
-    assert texts == ["8,000  100.0%", "2,000  25.0%", "1  0.0%"]
+    assert texts == ["8,000  100%", "2,000  25%", "1  0.0125%"]
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels[:2] == ["simulated", "five per band"]
     assert labels[2].startswith("(MinDetections(n=5, snr=5.0,\n")
