@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "checkpoints": {"errors", "building"},
     "pretrained": {"errors", "atomic", "checkpoints", "data"},
     "saved": {"errors", "checkpoints", "pretrained"},
-    "plotting": {"errors", "physics", "data"},
+    "plotting": {"errors", "physics", "data", "statistics"},
     "callbacks": {"errors", "physics", "data", "plotting", "nn", "generative"},
     **{
         d: {"physics", "data", "features", "statistics", "simulation", "nn", "inference", *SHARED}

@@ -36,6 +36,7 @@ def evaluate_sbi(cfg: DictConfig, output: Path) -> str:
     from hydra.utils import instantiate
 
     from sntorch.cli.sbi_report import sbi_metrics, sbi_summary, write_sbi_report
+    from sntorch.cli.selection_figures import efficiency_figures
     from sntorch.sbi.benchmarks import compare_methods
     from sntorch.sbi.opening import open_estimator
 
@@ -50,7 +51,7 @@ def evaluate_sbi(cfg: DictConfig, output: Path) -> str:
         benchmark, methods, cfg.n_surveys, cfg.draws, cfg.seed, bool(cfg.at_fiducial)
     )
     metrics = sbi_metrics(benchmark, found, seconds)
-    write_sbi_report(output, benchmark, found, metrics)
+    write_sbi_report(output, benchmark, found, metrics, efficiency_figures(methods, cfg.seed))
     return sbi_summary(metrics)
 
 

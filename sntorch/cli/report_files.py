@@ -33,10 +33,10 @@ def write_report_files(
         tables: Rows by name.
         page: Makes the page of HTML from the figures as PNG.
     """
-    images = {name: png(figure) for name, figure in figures.items()}
-    for name, image in images.items():
-        with atomic_write(output / "figures" / f"{name}.png") as path:
-            path.write_bytes(image)
+    images = {
+        name: write_png(output / "figures" / f"{name}.png", figure)
+        for name, figure in figures.items()
+    }
     for name, rows in tables.items():
         with atomic_write(output / "tables" / f"{name}.csv") as path:
             _write_csv(path, rows)
@@ -44,6 +44,14 @@ def write_report_files(
         path.write_text(json.dumps(metrics, indent=2) + "\n")
     with atomic_write(output / "report.html") as path:
         path.write_text(page(images), encoding="utf-8")
+
+
+def write_png(path: Path, figure: Figure) -> bytes:
+    """Write a figure; returns the file's content."""
+    image = png(figure)
+    with atomic_write(path) as draft:
+        draft.write_bytes(image)
+    return image
 
 
 def _write_csv(path: Path, rows: Rows) -> None:

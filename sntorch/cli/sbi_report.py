@@ -105,7 +105,11 @@ def sbi_summary(metrics: Mapping[str, Any]) -> str:
 
 
 def write_sbi_report(
-    output: Path, benchmark: Benchmark, found: Comparison, metrics: dict[str, Any]
+    output: Path,
+    benchmark: Benchmark,
+    found: Comparison,
+    metrics: dict[str, Any],
+    others: Mapping[str, Figure],
 ) -> None:
     """Write ``metrics.json``, ``tables/methods.csv``, ``figures/*.png`` and ``report.html``.
 
@@ -114,13 +118,14 @@ def write_sbi_report(
         benchmark: What surveys are of.
         found: The comparison on it.
         metrics: Of ``sbi_metrics``.
+        others: Figures of single methods.
     """
 
     def page(images: dict[str, bytes]) -> str:
         body = table(HEADINGS, _cells(metrics)) + pictures(images)
         return document("Inference from selected samples", "task=sbi", _texts(metrics), body)
 
-    figures = sbi_figures(benchmark.prior, found)
+    figures = sbi_figures(benchmark.prior, found) | dict(others)
     write_report_files(output, metrics, figures, {"methods": long_rows(metrics)}, page)
 
 

@@ -22,6 +22,7 @@ from sntorch.sbi.selection_posterior import SelectionPosterior
 
 if TYPE_CHECKING:
     from sntorch.sbi.estimator import PosteriorEstimator
+    from sntorch.sbi.selected import LearntSelection
 
 
 class SelectionInference(Protocol):
@@ -64,6 +65,17 @@ class LikelihoodInference:
         """Draws, shape (B, S, D), S the next multiple of the walkers."""
         settings = EnsembleSettings(seed=seed, at_once=self.at_once)
         return SelectionPosterior(self.likelihood(data), self.prior, settings).sample(n)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EfficiencyInference(LikelihoodInference):
+    """A tractable likelihood with an efficiency that was learnt.
+
+    Attributes:
+        selection: With that efficiency.
+    """
+
+    selection: LearntSelection
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,9 @@ import torch
 from torch import Tensor
 
 from sntorch.inference.efficiency import EfficiencyModule
+from sntorch.sbi.simulated import TESTED
 from sntorch.sbi.summary import SummarySurvey
+from sntorch.statistics.shares import BinnedShares, binned_shares
 
 NODES = 32
 # How far from the limit injections are put, mag: beyond, next to all or none are detected.
@@ -78,6 +80,27 @@ class LearntSelection:
         log_weight = (weight / weight.sum()).log()
         log_efficiency = torch.nn.functional.logsigmoid(self._logit(seen, z[..., None, :, None]))
         return (log_efficiency + log_weight).logsumexp(-1)
+
+    def held_out(self, n: int, bins: int, seed: int) -> tuple[BinnedShares, BinnedShares]:
+        """Injections that nothing was learnt from, counted in bins of z and s; the learnt shares.
+
+        Args:
+            n: Number of injections.
+            bins: On each side.
+            seed: Any integer.
+        """
+        latents, probability = inject(self.survey, n, seed + TESTED, repeats=1)
+        generator = torch.Generator().manual_seed(seed + TESTED + 1)
+        luck = torch.rand(n, generator=generator, dtype=torch.float64)
+        with torch.no_grad():
+            learnt = self.efficiency(latents).exp()
+        seen, z = latents.unbind(-1)
+        edges = (
+            np.linspace(self.survey.z_low, self.survey.z_high, bins + 1),
+            np.linspace(*self._reach, bins + 1),
+        )
+        counted = binned_shares(z, seen, luck < probability, *edges)
+        return counted, binned_shares(z, seen, learnt, *edges)
 
     @cached_property
     def table(self) -> Tensor:

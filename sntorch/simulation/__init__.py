@@ -20,7 +20,7 @@ from sntorch.simulation.populations import (
 from sntorch.simulation.redshifts import PowerLawRate, StarFormationRate, VolumetricRedshift
 from sntorch.simulation.resampled import ResampledSurvey
 from sntorch.simulation.salt.source import SALTSource
-from sntorch.simulation.sample import SimulatedSample
+from sntorch.simulation.sample import Injections, SimulatedSample
 from sntorch.simulation.selection import (
     Cut,
     CutFlow,
@@ -56,6 +56,7 @@ __all__ = [
     "Exponential",
     "FunctionCut",
     "IndependentPopulation",
+    "Injections",
     "LogNormal",
     "MagnitudeLimit",
     "MinDetections",

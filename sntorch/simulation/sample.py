@@ -14,6 +14,29 @@ from sntorch.data.light_curve import LightCurve, LightCurves
 from sntorch.simulation.selection import CutFlow
 
 
+@dataclass(frozen=True, eq=False)
+class Injections:
+    """Candidates of a simulation, those that its selection kept and those that it did not.
+
+    Attributes:
+        label: Class of each, shape (M,).
+        truth: True parameters, M objects first.
+        kept: Whether each was kept, shape (M,), bool.
+    """
+
+    label: Tensor
+    truth: dict[str, Tensor]
+    kept: Tensor
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def __getitem__(self, index: Tensor | slice) -> Injections:
+        """The chosen candidates."""
+        truth = {name: values[index] for name, values in self.truth.items()}
+        return Injections(self.label[index], truth, self.kept[index])
+
+
 @dataclass
 class SimulatedSample:
     """Simulated light curves and what they were made from.
@@ -26,6 +49,7 @@ class SimulatedSample:
         true_flux: Flux without noise, shape (B, T), FLUXCAL; 0 where padded.
         cut_flow: How many were left after each cut.
         survey: Name of the survey.
+        injections: The first candidates, up to some 20,000; None before any selection.
     """
 
     batch: LightCurveBatch
@@ -33,12 +57,13 @@ class SimulatedSample:
     true_flux: Tensor
     cut_flow: CutFlow
     survey: str
+    injections: Injections | None = None
 
     def __len__(self) -> int:
         return len(self.batch)
 
     def __getitem__(self, index: Tensor | slice) -> SimulatedSample:
-        """The chosen objects, with the cut flow of the whole sample."""
+        """The chosen objects, with cut flow and injections of the whole sample."""
         truth = {name: values[index] for name, values in self.truth.items()}
         return replace(self, batch=self.batch[index], truth=truth, true_flux=self.true_flux[index])
 
@@ -83,13 +108,24 @@ class SimulatedSample:
         pq.write_table(pa.table(columns), path)
 
 
-def join(samples: Sequence[SimulatedSample], cut_flow: CutFlow) -> SimulatedSample:
-    """One sample of all objects, padded to the longest."""
+def join(
+    samples: Sequence[SimulatedSample], cut_flow: CutFlow, injections: Sequence[Injections]
+) -> SimulatedSample:
+    """One sample of all objects, padded to the longest, and of all injections."""
     batch = concatenate([s.batch for s in samples]).trim()
     width = max(s.true_flux.shape[1] for s in samples)
     flux = [
         torch.nn.functional.pad(s.true_flux, (0, width - s.true_flux.shape[1])) for s in samples
     ]
-    truth = {name: torch.cat([s.truth[name] for s in samples]) for name in samples[0].truth}
     true_flux = torch.cat(flux)[:, : batch.time.shape[1]]
-    return SimulatedSample(batch, truth, true_flux, cut_flow, samples[0].survey)
+    truth, survey = _stacked([s.truth for s in samples]), samples[0].survey
+    every = Injections(
+        torch.cat([i.label for i in injections]),
+        _stacked([i.truth for i in injections]),
+        torch.cat([i.kept for i in injections]),
+    )
+    return SimulatedSample(batch, truth, true_flux, cut_flow, survey, every)
+
+
+def _stacked(truths: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: torch.cat([truth[name] for truth in truths]) for name in truths[0]}

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from sntorch.data.batch import LightCurveBatch
 from sntorch.errors import ConfigError
+from sntorch.simulation.class_sources import ClassSources
 from sntorch.simulation.noise import NoiseModel
 from sntorch.simulation.populations import Mixture, Population
-from sntorch.simulation.sample import SimulatedSample, join
+from sntorch.simulation.sample import Injections, SimulatedSample, join
 from sntorch.simulation.selection import Cut, CutFlow, passed
 from sntorch.simulation.sources import Source
 from sntorch.simulation.streams import Streams
@@ -21,6 +22,8 @@ from sntorch.simulation.surveys import Observations, Survey
 CHUNK = 512
 MAX_CANDIDATES = 20_000
 MAX_PER_OBJECT = 1_000
+# Candidates of which the truth is kept, so that memory is bounded, up to a chunk more.
+MAX_INJECTIONS = 20_000
 
 
 class Simulator:
@@ -59,7 +62,8 @@ class Simulator:
         self.noise = noise if noise is not None else NoiseModel()
         named = _named(selection)
         self.cut_names, self.selection = list(named), list(named.values())
-        self.chunk, self.device = chunk, torch.device(device)
+        self.by_class = ClassSources(self.sources, torch.device(device))
+        self.chunk = chunk
         if chunk < 1:
             raise ConfigError(
                 f"chunk is the number of candidates at a time, at least 1; found {chunk}"
@@ -84,6 +88,7 @@ class Simulator:
         if n < 1:
             raise ConfigError(f"n is the number of objects, at least 1; found {n}")
         kept: list[SimulatedSample] = []
+        injected: list[Injections] = []
         counts = torch.zeros(len(self.selection) + 1, dtype=torch.int64)
         start, missing = first, 0
         while (missing := n - int(counts[-1] if self.selection else counts[0])) > 0:
@@ -94,11 +99,20 @@ class Simulator:
             counts += torch.cat(
                 [torch.tensor([len(alive)]), alive[:, : len(self.selection)].sum(0)]
             )
+            if start - first < MAX_INJECTIONS:
+                every = Injections(part.batch.label, part.truth, alive[:, -1])
+                injected.append(every[:looked_at])
             if bool(alive[:, -1].any()):
                 kept.append(part[alive[:, -1].nonzero()[:, 0]])
             start += self.chunk
             self._give_up(start - first, n, counts)
-        return join(kept, self._cut_flow(counts))
+        return join(kept, self._cut_flow(counts), injected)
+
+    def peak_magnitudes(self, injections: Injections) -> Tensor:
+        """True magnitudes at maximum light, each in its brightest band there, shape (M,)."""
+        chunks = (injections[i : i + self.chunk] for i in range(0, len(injections), self.chunk))
+        bands = self.survey.bands
+        return torch.cat([self.by_class.peak_magnitude(c.label, c.truth, bands) for c in chunks])
 
     def candidates(self, seed: int, start: int, stop: int) -> SimulatedSample:
         """Objects start … stop - 1 before any selection.
@@ -114,7 +128,8 @@ class Simulator:
         """The objects of given streams, B of them, before any selection."""
         label, truth, phases = self._draw(streams)
         observations = self.survey.observe(streams, truth["redshift"], phases)
-        observations.mask &= self._covered(label, truth, observations)
+        covered = self.by_class.covers(label, truth["redshift"], observations.bands)
+        observations.mask &= covered.gather(1, observations.band)
         observations = observations.compressed()
         truth = {**truth, "peak_mjd": observations.peak_mjd, "candidate": streams.index}
         flux = self._flux(label, truth, observations)
@@ -152,16 +167,6 @@ class Simulator:
         ranges = torch.tensor([s.phase_range for s in self.sources], dtype=torch.float64)[label]
         return label, _scatter(rows, drawn, len(streams)), (ranges[:, 0], ranges[:, 1])
 
-    def _covered(
-        self, label: Tensor, truth: Mapping[str, Tensor], observations: Observations
-    ) -> Tensor:
-        """Whether each observation's band lies within its source's range, shape (B, T)."""
-        covered = torch.zeros(len(label), len(observations.bands), dtype=torch.bool)
-        for i, source in enumerate(self.sources):
-            mine = label == i
-            covered[mine] = source.covers(observations.bands, truth["redshift"][mine])
-        return covered.gather(1, observations.band)
-
     def _flux(
         self, label: Tensor, truth: Mapping[str, Tensor], observations: Observations
     ) -> Tensor:
@@ -170,18 +175,7 @@ class Simulator:
             observations.mask, observations.time - observations.peak_mjd[:, None], 0.0
         )
         phase = since_peak / (1 + truth["redshift"][:, None])
-        flux = torch.zeros_like(phase)
-        for i, source in enumerate(self.sources):
-            mine = (label == i).nonzero()[:, 0]
-            if not len(mine):
-                continue
-            names = ("redshift", "distmod", "mwebv", *source.parameters)
-            chosen = {name: truth[name][mine].to(self.device) for name in names}
-            band = observations.band[mine].to(self.device)
-            with torch.no_grad():
-                result = source.flux(phase[mine].to(self.device), band, observations.bands, chosen)
-            flux[mine] = result.to(flux)
-        return flux
+        return self.by_class.flux(label, truth, phase, observations.band, observations.bands)
 
     def _batch(
         self,

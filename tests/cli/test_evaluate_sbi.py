@@ -72,6 +72,7 @@ def test_the_report_holds_tables_and_figures(compared):
     assert set(rows["parameter"]) == {*PRIOR.names}
     names = {path.stem for path in (report / "figures").iterdir()}
     assert {"bias_over_sigma", "first_survey", "calibration_A_npe"} <= names
+    assert "learnt_efficiency" in names
     page = (report / "report.html").read_text()
     assert page.count("data:image/png") == len(names)
     assert "B: learnt likelihood" in page

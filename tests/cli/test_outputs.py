@@ -46,10 +46,11 @@ def test_when_asked_the_verb_goes_on(folder, case, capsys):
     assert "nowhere" in capsys.readouterr().err
 
 
-def test_the_cut_flow_is_an_output_too(tmp_path, capsys):
-    (tmp_path / "a.cutflow.json").write_text("{}")
+@pytest.mark.parametrize("name", ["a.cutflow.json", "a.cutflow.png", "a.efficiency.png"])
+def test_the_cut_flow_is_an_output_too(tmp_path, capsys, name):
+    (tmp_path / name).write_text("{}")
     assert run_here(simulate, ["n=2", "out=a.parquet"], tmp_path) == 2
-    assert "out=a.cutflow.json: exists already" in capsys.readouterr().err
+    assert f"out={name}: exists already" in capsys.readouterr().err
 
 
 def test_conversion(tmp_path):

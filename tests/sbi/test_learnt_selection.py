@@ -54,3 +54,13 @@ def test_injections_are_efficiencies():
     assert float(kept[bright].mean()) > 0.9 > 0.1 > float(kept[~bright].mean())
     again = inject(SummarySurvey(), 500, seed=3)
     assert torch.equal(again[1], kept)
+
+
+def test_held_out_injections_are_counted_as_the_exact_efficiency_says():
+    survey = SummarySurvey()
+    counted, exact = LearntSelection(survey, KnownEfficiency(survey)).held_out(40_000, 10, seed=0)
+    assert counted.n.sum() == exact.n.sum() == 40_000
+    off = (counted.share - exact.share) / exact.error
+    assert abs(off).max() < 4
+    again, _ = LearntSelection(survey, KnownEfficiency(survey)).held_out(40_000, 10, seed=1)
+    assert (again.kept != counted.kept).any()

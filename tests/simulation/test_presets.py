@@ -11,6 +11,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
+from sntorch.cli.selection_figures import simulation_figures
 from sntorch.data.io import read
 from sntorch.physics.sed import SEDModel
 from sntorch.simulation import BayeSNSource, Simulator, TemplateSource
@@ -158,7 +159,26 @@ def test_command_writes_light_curves_truth_and_cut_flow(monkeypatch, tmp_path, c
         "sample.parquet",
         "sample.truth.parquet",
         "sample.cutflow.json",
+        "sample.cutflow.png",
     }
+
+
+def test_command_draws_what_the_selection_keeps(monkeypatch, tmp_path, capsys):
+    run(monkeypatch, tmp_path, "n=250", "seed=4", "out=sample.parquet")
+    printed = capsys.readouterr().out
+    for name, least in (("cutflow", 4_000), ("efficiency", 8_000)):
+        picture = tmp_path / f"sample.{name}.png"
+        assert picture.stat().st_size > least
+        assert f"{picture.name}: " in printed
+    # Without a selection there is nothing to draw, nor may old pictures stay.
+    everything = ("simulation/selection=none", "n=5", "overwrite=true")
+    run(monkeypatch, tmp_path, *everything, "out=sample.parquet")
+    assert not list(tmp_path.glob("*.png"))
+
+
+def test_few_candidates_make_no_map():
+    simulation = simulator("des_ia")
+    assert {*simulation_figures(simulation, simulation.simulate(20, 0))} == {"cutflow"}
 
 
 def test_command_answers_a_wrong_preset_in_one_line(monkeypatch, tmp_path, capsys):

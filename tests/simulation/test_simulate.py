@@ -111,6 +111,36 @@ def test_pulls_of_a_whole_sample_are_standard_normal():
     assert stats.kstest(pulls, "norm").pvalue > 0.01
 
 
+def test_the_candidates_of_a_sample_are_its_injections():
+    sample = toy(selection={"bright": MinDetections(25, 5.0)}, chunk=32).simulate(50, 0)
+    injections = sample.injections
+    assert len(injections) == sample.cut_flow.counts[0]
+    assert int(injections.kept.sum()) == 50
+    everything = toy().simulate(len(injections), 0)
+    for name, values in injections.truth.items():
+        torch.testing.assert_close(values, everything.truth[name])
+        torch.testing.assert_close(values[injections.kept], sample.truth[name])
+    assert toy().candidates(0, 0, 5).injections is None
+
+
+def test_no_more_injections_are_kept_than_a_map_needs(monkeypatch):
+    monkeypatch.setattr("sntorch.simulation.simulate.MAX_INJECTIONS", 40)
+    sample = toy(chunk=32).simulate(150, 0)
+    assert len(sample.injections) == 64
+    assert len(sample) == 150
+
+
+def test_magnitudes_at_maximum_are_those_of_the_brightest_covered_band():
+    with pytest.warns(UserWarning, match="covers band desg only at"):
+        simulator = toy(population=toy_population(0.3, 0.7), chunk=32)
+    injections = simulator.simulate(100, 0).injections
+    truth = injections.truth
+    truth["mwebv"] += 0.1
+    # The parabola has its maximum at 0 and least dust in desi, which it always covers.
+    expected = truth["magnitude"] + truth["distmod"] + 0.31 / 3
+    torch.testing.assert_close(simulator.peak_magnitudes(injections), expected)
+
+
 def test_only_selected_objects_are_kept_and_counted():
     cut = MinDetections(25, 5.0)
     sample = toy(selection={"bright": cut}).simulate(50, 0)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from sntorch.errors import ConfigError, SntorchWarning
 from sntorch.sbi.exact import SCHEMES, LogSelection, SummaryLikelihood
-from sntorch.sbi.inference import LikelihoodInference, NetworkInference
+from sntorch.sbi.inference import EfficiencyInference, LikelihoodInference, NetworkInference
 from sntorch.sbi.prior import BoxPrior
 from sntorch.sbi.simulated import TESTED
 from sntorch.sbi.summary import FIDUCIAL, PRIOR, SummaryData, SummarySurvey
@@ -98,7 +98,7 @@ class SummaryBenchmark:
         wrong = self._likelihood("ignored")
         return LikelihoodInference("selection ignored", self.scheme, wrong, self.prior)
 
-    def efficiency(self, injections: int, seed: int) -> LikelihoodInference:
+    def efficiency(self, injections: int, seed: int) -> EfficiencyInference:
         """C: P(detected | magnitude, redshift) learnt from injections."""
         from sntorch.inference.efficiency import fit_efficiency
         from sntorch.sbi.selected import LearntSelection, inject
@@ -106,9 +106,13 @@ class SummaryBenchmark:
         learnt = LearntSelection(
             self.survey, fit_efficiency(*inject(self.survey, injections, seed), seed=seed)
         )
-        likelihood = self._likelihood(self.scheme, learnt)
-        return LikelihoodInference(
-            "C: learnt efficiency", self.scheme, likelihood, self.prior, AT_ONCE
+        return EfficiencyInference(
+            name="C: learnt efficiency",
+            scheme=self.scheme,
+            likelihood=self._likelihood(self.scheme, learnt),
+            prior=self.prior,
+            at_once=AT_ONCE,
+            selection=learnt,
         )
 
     def selected_flow(

@@ -23,8 +23,8 @@ from torch import Tensor
 from sntorch.errors import ConfigError
 from sntorch.sbi.prior import BoxPrior
 from sntorch.statistics.estimate import Estimate
+from sntorch.statistics.shares import share
 
-Z_95 = 1.959963984540054
 TARP_STREAM = 20_230_203
 
 
@@ -48,7 +48,7 @@ class Calibration:
         Intervals of the shares are Wilson's (1927) 95 %.
         """
         inside = (self.ranks - 0.5).abs() <= level / 2
-        return [_share(int(count), len(self.ranks)) for count in inside.sum(0)]
+        return [share(int(count), len(self.ranks)) for count in inside.sum(0)]
 
     def expected_coverage(self, levels: Tensor) -> Tensor:
         """Share of surveys with the truth in TARP's region of each level, shape (L,) of (L,)."""
@@ -104,13 +104,6 @@ def reference_points(n: int, dim: int, seed: int) -> Tensor:
     same seed shares it.
     """
     return torch.from_numpy(np.random.default_rng([seed, TARP_STREAM]).random((n, dim)))
-
-
-def _share(count: int, n: int) -> Estimate:
-    p, width = count / n, Z_95**2 / n
-    middle = (p + width / 2) / (1 + width)
-    half = Z_95 / (1 + width) * (p * (1 - p) / n + width / (4 * n)) ** 0.5
-    return Estimate(p, middle - half, middle + half)
 
 
 def _kolmogorov(values: Tensor) -> tuple[float, float]:
