@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Rows = Sequence[dict[str, Any]]
 TENSORBOARD = "tensorboard"
+# Ends the names of their files of events.
+OF_REPORTS = ".report"
 
 
 def write_report_files(
@@ -49,8 +51,7 @@ def write_report_files(
         path.write_text(json.dumps(metrics, indent=2) + "\n")
     with atomic_write(output / "report.html") as path:
         path.write_text(page(images), encoding="utf-8")
-    # Events of an earlier report in this folder are not shown any more.
-    write_events(output, images, scalars or {}, purge_step=0)
+    write_events(output, images, scalars or {})
 
 
 def write_images(output: Path, figures: Iterable[tuple[str, Figure]]) -> dict[str, bytes]:
@@ -63,28 +64,28 @@ def write_images(output: Path, figures: Iterable[tuple[str, Figure]]) -> dict[st
     return images
 
 
-def write_events(
-    output: Path,
-    images: Mapping[str, bytes],
-    scalars: Mapping[str, float],
-    purge_step: int | None = None,
-) -> None:
-    """Write pictures and scalars into ``tensorboard/``.
+def write_events(output: Path, images: Mapping[str, bytes], scalars: Mapping[str, float]) -> None:
+    """Write pictures and scalars into ``tensorboard/``, in place of those of an earlier report.
+
+    What a training wrote there stays.
 
     Args:
         output: The folder of the report or run.
         images: PNG by name.
         scalars: By tag.
-        purge_step: Earlier events of this folder from this step on are not shown any more.
     """
     from matplotlib.image import imread
     from torch.utils.tensorboard import SummaryWriter
 
-    with SummaryWriter(str(output / TENSORBOARD), purge_step=purge_step) as board:
+    folder = output / TENSORBOARD
+    earlier = [*folder.glob(f"*{OF_REPORTS}")]
+    with SummaryWriter(str(folder), filename_suffix=OF_REPORTS) as board:
         for name, image in images.items():
             board.add_image(name, imread(BytesIO(image))[..., :3], 0, dataformats="HWC")
         for tag, value in scalars.items():
             board.add_scalar(tag, value, 0)
+    for path in earlier:
+        path.unlink()
 
 
 def _write_csv(path: Path, rows: Rows) -> None:
