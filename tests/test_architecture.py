@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "pretrained": {"errors", "atomic", "checkpoints", "data"},
     "saved": {"errors", "checkpoints", "pretrained"},
     "plotting": {"errors", "physics", "data", "statistics"},
-    "callbacks": {"errors", "physics", "data", "plotting", "nn", "generative"},
+    "callbacks": {"errors", "physics", "data", "plotting", "nn", "generative", "sbi"},
     **{
         d: {"physics", "data", "features", "statistics", "simulation", "nn", "inference", *SHARED}
         for d in DOMAINS

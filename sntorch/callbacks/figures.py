@@ -12,6 +12,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from matplotlib.figure import Figure
 
+from sntorch.callbacks.board import board_of
 from sntorch.data.batch import LightCurveBatch
 from sntorch.generative.base import GenerativeModel
 from sntorch.generative.evaluate import ks_distance, peak_magnitudes, summary_features
@@ -143,7 +144,7 @@ class GeneratorFigures(Callback):
         """Draw, plot and log."""
         if (trainer.current_epoch + 1) % self.every_n_epochs or not trainer.is_global_zero:
             return
-        writer = _writer(trainer)
+        writer = board_of(trainer)
         if writer is None or not isinstance(pl_module, GenerativeModel):
             return
         real = self._real(trainer)
@@ -156,9 +157,3 @@ class GeneratorFigures(Callback):
         data: Any = trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
         held_out = data.val_batch()
         return held_out if len(held_out) else data.train_batch()
-
-
-def _writer(trainer: L.Trainer) -> Any:
-    """The logger's TensorBoard writer, None for other loggers."""
-    experiment = getattr(trainer.logger, "experiment", None)
-    return experiment if hasattr(experiment, "add_figure") else None

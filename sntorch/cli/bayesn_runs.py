@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sntorch.atomic import atomic_write
+from sntorch.cli.report_files import write_events, write_images
 from sntorch.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 MODELS = "bayesn/t21, bayesn/m20, bayesn/w22, bayesn/foundation_griz, bayesn/yaml"
 CONFIG = "config.yaml"
-TENSORBOARD = "tensorboard"
 
 
 def published_model(cfg: DictConfig) -> SEDModel:
@@ -96,12 +96,4 @@ def write_config(folder: Path, cfg: DictConfig) -> None:
 
 def write_figures(folder: Path, figures: Iterable[tuple[str, Figure]]) -> None:
     """Every figure as a PNG in ``figures/``, and the same picture in TensorBoard."""
-    from matplotlib.image import imread
-    from torch.utils.tensorboard import SummaryWriter
-
-    with SummaryWriter(str(folder / TENSORBOARD)) as board:
-        for name, figure in figures:
-            path = folder / "figures" / f"{name}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            figure.savefig(path, dpi=120)
-            board.add_image(name, imread(path)[..., :3], dataformats="HWC")
+    write_events(folder, write_images(folder, figures), {})

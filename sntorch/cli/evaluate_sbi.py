@@ -14,7 +14,7 @@ from sntorch.errors import ConfigError
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from sntorch.sbi.benchmarks import Benchmark
+    from sntorch.sbi.benchmarks import Benchmark, CheckSettings
     from sntorch.sbi.estimator import PosteriorEstimator
     from sntorch.sbi.inference import SelectionInference
 
@@ -26,7 +26,8 @@ def evaluate_sbi(cfg: DictConfig, output: Path) -> str:
 
     Args:
         cfg: The composed ``evaluate`` config.
-        output: Folder for ``report.html``, ``metrics.json``, ``tables/`` and ``figures/``.
+        output: Folder for ``report.html``, ``metrics.json``, ``tables/``, ``figures/`` and
+            ``tensorboard/``.
 
     Raises:
         ConfigError: A method that there is not, that is named twice, or that the benchmark does
@@ -35,13 +36,15 @@ def evaluate_sbi(cfg: DictConfig, output: Path) -> str:
     """
     from hydra.utils import instantiate
 
-    from sntorch.cli.sbi_report import sbi_metrics, sbi_summary, write_sbi_report
+    from sntorch.cli.sbi_metrics import sbi_metrics
+    from sntorch.cli.sbi_report import sbi_summary, write_sbi_report
     from sntorch.cli.selection_figures import efficiency_figures
-    from sntorch.sbi.benchmarks import compare_methods
+    from sntorch.sbi.benchmarks import check_networks, compare_methods
     from sntorch.sbi.opening import open_estimator
 
     for name, least in (("n_surveys", 2), ("draws", 100), ("seed", 0)):
         whole_number(cfg, name, least)
+    thorough = check_settings(cfg)
     quieten()
     benchmark = instantiate(cfg.benchmark, _convert_="all")
     networks = {path: open_estimator(path).eval() for path in listed(cfg, "ckpt")}
@@ -50,9 +53,27 @@ def evaluate_sbi(cfg: DictConfig, output: Path) -> str:
     found = compare_methods(
         benchmark, methods, cfg.n_surveys, cfg.draws, cfg.seed, bool(cfg.at_fiducial)
     )
-    metrics = sbi_metrics(benchmark, found, seconds)
-    write_sbi_report(output, benchmark, found, metrics, efficiency_figures(methods, cfg.seed))
+    checks = check_networks(benchmark, methods, found, thorough)
+    metrics = sbi_metrics(benchmark, found, seconds, checks)
+    others = efficiency_figures(methods, cfg.seed)
+    write_sbi_report(output, benchmark, found, metrics, checks, others)
     return sbi_summary(metrics)
+
+
+def check_settings(cfg: DictConfig) -> CheckSettings:
+    """How thoroughly networks are checked.
+
+    Raises:
+        ConfigError: ``network_checks`` is neither settings nor false, or numbers too small.
+    """
+    from sntorch.sbi.benchmarks import CheckSettings
+
+    chosen = cfg.network_checks
+    if not chosen:
+        return CheckSettings(surveys=0)
+    if not hasattr(chosen, "keys"):
+        raise ConfigError(f"network_checks={chosen}: false, or network_checks.surveys=… and so on")
+    return CheckSettings(**chosen)
 
 
 def listed(cfg: DictConfig, key: str) -> list[str]:

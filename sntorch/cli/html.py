@@ -28,12 +28,17 @@ def document(heading: str, title: str, paragraphs: Iterable[str], body: str) -> 
         paragraphs: Text.
         body: HTML that follows.
     """
-    text = "".join(f"<p>{escape(paragraph)}</p>\n" for paragraph in paragraphs)
+    text = "".join(map(paragraph, paragraphs))
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
         f"<h1>{escape(heading)}</h1>\n{text}{body}\n</body>\n</html>\n"
     )
+
+
+def paragraph(text: str) -> str:
+    """A paragraph of text."""
+    return f"<p>{escape(text)}</p>\n"
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -1,10 +1,14 @@
-"""The files of a report: metrics.json, tables, figures, and one page of HTML with all of it."""
+"""The files of a report: metrics.json, tables, figures, and one page of HTML with all of it.
+
+Figures and scalars are events of TensorBoard, too.
+"""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Rows = Sequence[dict[str, Any]]
+TENSORBOARD = "tensorboard"
+# Ends the names of their files of events.
+OF_REPORTS = ".report"
 
 
 def write_report_files(
@@ -23,8 +30,10 @@ def write_report_files(
     figures: Mapping[str, Figure],
     tables: Mapping[str, Rows],
     page: Callable[[dict[str, bytes]], str],
+    scalars: Mapping[str, float] | None = None,
 ) -> None:
-    """Write ``figures/*.png``, ``tables/*.csv``, ``metrics.json`` and ``report.html``.
+    """Write ``figures/*.png``, ``tables/*.csv``, ``metrics.json``, ``report.html``, and the
+    figures into ``tensorboard/``.
 
     Args:
         output: The folder.
@@ -32,11 +41,9 @@ def write_report_files(
         figures: By name.
         tables: Rows by name.
         page: Makes the page of HTML from the figures as PNG.
+        scalars: What TensorBoard is to show beside the figures, by tag.
     """
-    images = {
-        name: write_png(output / "figures" / f"{name}.png", figure)
-        for name, figure in figures.items()
-    }
+    images = write_images(output, figures.items())
     for name, rows in tables.items():
         with atomic_write(output / "tables" / f"{name}.csv") as path:
             _write_csv(path, rows)
@@ -44,6 +51,38 @@ def write_report_files(
         path.write_text(json.dumps(metrics, indent=2) + "\n")
     with atomic_write(output / "report.html") as path:
         path.write_text(page(images), encoding="utf-8")
+    write_events(output, images, scalars or {})
+
+
+def write_images(output: Path, figures: Iterable[tuple[str, Figure]]) -> dict[str, bytes]:
+    """Write ``figures/*.png``; the PNG by name."""
+    return {
+        name: write_png(output / "figures" / f"{name}.png", figure) for name, figure in figures
+    }
+
+
+def write_events(output: Path, images: Mapping[str, bytes], scalars: Mapping[str, float]) -> None:
+    """Write pictures and scalars into ``tensorboard/``, in place of those of an earlier report.
+
+    What a training wrote there stays.
+
+    Args:
+        output: The folder of the report or run.
+        images: PNG by name.
+        scalars: By tag.
+    """
+    from matplotlib.image import imread
+    from torch.utils.tensorboard import SummaryWriter
+
+    folder = output / TENSORBOARD
+    earlier = [*folder.glob(f"*{OF_REPORTS}")]
+    with SummaryWriter(str(folder), filename_suffix=OF_REPORTS) as board:
+        for name, image in images.items():
+            board.add_image(name, imread(BytesIO(image))[..., :3], 0, dataformats="HWC")
+        for tag, value in scalars.items():
+            board.add_scalar(tag, value, 0)
+    for path in earlier:
+        path.unlink()
 
 
 def write_png(path: Path, figure: Figure) -> bytes:

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sntorch.cli.html import document, pictures, table
+from sntorch.cli.html import document, paragraph, pictures, table
+from sntorch.cli.network_report import HEADINGS as NETWORK_HEADINGS
+from sntorch.cli.network_report import NOTE as NETWORK_NOTE
+from sntorch.cli.network_report import (
+    network_cells,
+    network_figures,
+    network_metrics_of,
+    survey_rows,
+)
 from sntorch.cli.report_files import write_report_files
+from sntorch.cli.sbi_metrics import LEVELS, SYMBOLS, long_rows, sbi_scalars
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import Tensor
 
-    from sntorch.sbi.benchmarks import Benchmark, Comparison, MethodScore
-    from sntorch.sbi.diagnostics import Calibration
+    from sntorch.sbi.benchmarks import Benchmark, Comparison, NetworkChecks
     from sntorch.sbi.prior import BoxPrior
 
-LEVELS = (68, 95)
 HEADINGS = (
     *("method", "takes as given", "mean bias / σ", "distance / σ", "σ ratio", "KL"),
     *("68 %", "95 %", "TARP", "training s", "s a survey"),
 )
-SYMBOLS = re.compile(r"\W+")
 NOTE = (
     "Over all parameters: the mean of (posterior mean - truth) / σ that is largest in size; the "
     "largest mean size of (mean - exact mean) / σ; least and largest ratio of σ to the exact one; "
@@ -34,74 +39,25 @@ NOTE = (
 )
 
 
-def sbi_metrics(
-    benchmark: Benchmark, found: Comparison, training: Mapping[str, float]
-) -> dict[str, Any]:
-    """All numbers of a report.
-
-    Args:
-        benchmark: What surveys are of.
-        found: The comparison on it.
-        training: CPU seconds by method, of those that were trained for it.
-    """
-    n, draws = next(iter(found.scores.values())).draws.shape[:2]
-    methods = {
-        name: _scores(score, benchmark.prior) | {"training_seconds": training.get(name)}
-        for name, score in found.scores.items()
-    }
-    return {
-        "benchmark": benchmark.describe(),
-        "prior": benchmark.prior.settings(),
-        "n": {"surveys": n, "draws": draws},
-        "seed": found.seed,
-        "at_fiducial": found.at_fiducial,
-        "methods": methods,
-    }
-
-
-def _scores(score: MethodScore, prior: BoxPrior) -> dict[str, Any]:
-    n, exact = len(score.bias), score.against_exact
-    rows = {}
-    for d, name in enumerate(prior.names):
-        bias = score.bias[:, d]
-        rows[name] = {
-            "bias": float(bias.mean()),
-            "bias_error": float(bias.std() / n**0.5),
-            "distance": float(exact.bias[:, d].abs().mean()),
-            "sigma_ratio": float(exact.width[:, d].mean()),
-            **_coverage(score.calibration, d),
-        }
-    return {
-        "scheme": score.scheme,
-        "parameters": rows,
-        "kl_median": float(exact.divergence.median()),
-        "tarp_deviation": score.calibration and score.calibration.tarp_deviation,
-        "seconds_a_survey": score.seconds / n,
-    }
-
-
-def _coverage(calibration: Calibration | None, d: int) -> dict[str, float | None]:
-    """Shares of intervals of a parameter that hold the truth, and what they lie between."""
-    found: dict[str, float | None] = {}
-    for level in LEVELS:
-        estimate = calibration and calibration.coverage(level / 100)[d]
-        for suffix, name in (("", "value"), ("_low", "low"), ("_high", "high")):
-            found[f"coverage_{level}{suffix}"] = estimate and getattr(estimate, name)
-    return found
-
-
 def sbi_summary(metrics: Mapping[str, Any]) -> str:
     """The comparison as a table for the terminal."""
-    rows = _cells(metrics)
-    widths = [max(map(len, column)) for column in zip(HEADINGS, *rows, strict=True)]
-    lines = [
+    lines = [_title(metrics), *_aligned(HEADINGS, _cells(metrics), 2)]
+    networks = network_cells(metrics["methods"])
+    if networks:
+        lines += ["", *_aligned(NETWORK_HEADINGS, networks, 1)]
+    return "\n".join(lines)
+
+
+def _aligned(headings: Sequence[str], rows: list[list[str]], n_left: int) -> list[str]:
+    """Lines of a table; the first columns are aligned at their left."""
+    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    return [
         "  ".join(
-            cell.ljust(width) if i < 2 else cell.rjust(width)
+            cell.ljust(width) if i < n_left else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
-        for line in (HEADINGS, *rows)
+        for line in (headings, *rows)
     ]
-    return "\n".join([_title(metrics), *lines])
 
 
 def write_sbi_report(
@@ -109,47 +65,44 @@ def write_sbi_report(
     benchmark: Benchmark,
     found: Comparison,
     metrics: dict[str, Any],
+    checks: Mapping[str, NetworkChecks],
     others: Mapping[str, Figure],
 ) -> None:
-    """Write ``metrics.json``, ``tables/methods.csv``, ``figures/*.png`` and ``report.html``.
+    """Write ``metrics.json``, ``tables/*.csv``, ``figures/*.png``, ``report.html`` and
+    ``tensorboard/``.
 
     Args:
         output: The folder.
         benchmark: What surveys are of.
         found: The comparison on it.
         metrics: Of ``sbi_metrics``.
+        checks: Of the networks, by method.
         others: Figures of single methods.
     """
 
     def page(images: dict[str, bytes]) -> str:
-        body = table(HEADINGS, _cells(metrics)) + pictures(images)
+        body = table(HEADINGS, _cells(metrics))
+        if checks:
+            body += paragraph(NETWORK_NOTE)
+            body += table(NETWORK_HEADINGS, network_cells(metrics["methods"]))
+        body += pictures(images)
         return document("Inference from selected samples", "task=sbi", _texts(metrics), body)
 
-    figures = sbi_figures(benchmark.prior, found) | dict(others)
-    write_report_files(output, metrics, figures, {"methods": long_rows(metrics)}, page)
-
-
-def long_rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A row a method and parameter; what is of a method as a whole stands in each of its rows."""
-    return [
-        {
-            "method": name,
-            "scheme": found["scheme"],
-            "parameter": parameter,
-            **values,
-            **{k: v for k, v in found.items() if k not in ("scheme", "parameters")},
-        }
-        for name, found in metrics["methods"].items()
-        for parameter, values in found["parameters"].items()
-    ]
+    figures = sbi_figures(benchmark.prior, found) | network_figures(checks) | dict(others)
+    tables = {"methods": long_rows(metrics)}
+    if checks:
+        of_networks = network_metrics_of(metrics["methods"])
+        tables["networks"] = [{"method": k, **values} for k, values in of_networks.items()]
+    if surveys := survey_rows(checks):
+        tables["network_surveys"] = surveys
+    write_report_files(output, metrics, figures, tables, page, sbi_scalars(metrics))
 
 
 def sbi_figures(prior: BoxPrior, found: Comparison) -> dict[str, Figure]:
     """Biases of all methods, the first survey's posteriors, and calibration where there is one."""
-    import torch
-
+    from sntorch.callbacks.calibration import calibration_plot
     from sntorch.plotting.corner import corner_grid, label_of
-    from sntorch.plotting.selection import calibration_figure, interval_figure
+    from sntorch.plotting.selection import interval_figure
 
     names, scores = prior.names, found.scores
     biases = {key: _mean_and_error(one.bias, names) for key, one in scores.items()}
@@ -161,15 +114,9 @@ def sbi_figures(prior: BoxPrior, found: Comparison) -> dict[str, Figure]:
     samples = [dict(zip(names, scores[key].draws[0].T.numpy(), strict=True)) for key in shown]
     truth = dict(zip(names, found.truth[0].tolist(), strict=True))
     figures["first_survey"] = corner_grid(samples, truth, shown)
-    levels = torch.linspace(0, 1, 101, dtype=torch.float64)
     for key, one in scores.items():
-        if one.calibration is None:
-            continue
-        ranks = dict(zip(names, one.calibration.ranks.T.numpy(), strict=True))
-        coverage = one.calibration.expected_coverage(levels).numpy()
-        figures[f"calibration_{SYMBOLS.sub('_', key)}"] = calibration_figure(
-            ranks, levels.numpy(), coverage
-        )
+        if one.calibration is not None:
+            figures[f"calibration_{SYMBOLS.sub('_', key)}"] = calibration_plot(one.calibration)
     return figures
 
 

@@ -90,6 +90,11 @@ class PosteriorEstimator(SavedModule, ABC):
     def log_ratio_embedded(self, theta: Tensor, embedded: Tensor) -> Tensor:
         """ln r, shape (B, C), of θ (B, C, D) or (C, D) and embeddings (B, E)."""
 
+    @property
+    def normalised(self) -> bool:
+        """Whether ln r is learnt with its constant, so that its mean over the prior is one."""
+        return True
+
     @abstractmethod
     def sample(self, x: Any, n: int, seed: int = 0) -> Tensor:
         """Draws from the posteriors of B surveys, shape (B, n, D), float64."""

@@ -130,7 +130,7 @@ class RatioModule(PosteriorEstimator):
             n_embedding,
             width=config["width"],
             depth=config["depth"],
-            offset=config["loss"] != "nre_b",
+            offset=self.normalised,
         )
         self.proposal = None
         if config["proposal"] is not None:
@@ -164,6 +164,11 @@ class RatioModule(PosteriorEstimator):
         if self.proposal is None:
             return found
         return found + self.proposal.log_ratio_embedded(theta, others)
+
+    @property
+    def normalised(self) -> bool:
+        """Not so for NRE-B, which leaves ln r undetermined by any function of x."""
+        return self.config["loss"] != "nre_b"
 
     @torch.no_grad()
     def log_evidence(self, x: Any, n: int = 4096, seed: int = 0) -> Tensor:

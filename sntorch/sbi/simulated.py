@@ -21,6 +21,8 @@ from sntorch.sbi.summary_simulator import draw_numbers, draw_prior, number_range
 HELD_OUT = 2**40
 # And from here on for tests: methods that are compared may have trained with the same seed.
 TESTED = 2**41
+# And from here on for what tests hold those to.
+CHECKED = 2**41 + 2**40
 
 
 class Simulator(Protocol):

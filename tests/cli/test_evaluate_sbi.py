@@ -8,6 +8,7 @@ from functools import partial
 import pandas as pd
 import pytest
 import running
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from sntorch.cli import evaluate
 from sntorch.errors import SntorchWarning
@@ -17,7 +18,11 @@ from sntorch.sbi.selected_flow import SelectedFlow, SelectedSupernovae
 from sntorch.sbi.summary import PRIOR
 
 run_here = partial(running.run_here, evaluate)
-SMALL = ["task=sbi", "out=report", "n_surveys=3", "draws=100", "benchmark.n=10"]
+CHECKS = ["points=400", "simulations=100", "shuffles=100", "permutations=1"]
+SMALL = [
+    *("task=sbi", "out=report", "n_surveys=3", "draws=100", "benchmark.n=10"),
+    *(f"network_checks.{one}" for one in CHECKS),
+]
 FEW = ["efficiency.injections=1000", "selected_flow.steps=5", "selected_flow.batch=64"]
 EMBEDDING = {"_target_": "sntorch.sbi.embeddings.DeepSet", "n_outputs": 8}
 PART = BoxPrior(PRIOR.names, (0.2, -19.5, 0.05, 2.5, 0.05), (0.4, -19.1, 0.25, 3.5, 0.2))
@@ -72,10 +77,52 @@ def test_the_report_holds_tables_and_figures(compared):
     assert set(rows["parameter"]) == {*PRIOR.names}
     names = {path.stem for path in (report / "figures").iterdir()}
     assert {"bias_over_sigma", "first_survey", "calibration_A_npe"} <= names
-    assert "learnt_efficiency" in names
+    assert {"learnt_efficiency", "mean_ratios", "misspecification"} <= names
     page = (report / "report.html").read_text()
     assert page.count("data:image/png") == len(names)
     assert "B: learnt likelihood" in page
+
+
+def test_networks_are_checked_by_themselves(compared):
+    methods = metrics_of(compared)["methods"]
+    assert [name for name, found in methods.items() if "network_checks" in found] == ["A: npe"]
+    found = methods["A: npe"]["network_checks"]
+    # A flow is normalised; nothing is said of what it has learnt.
+    assert found["log_mean_ratio_surveys"] > 0
+    assert abs(found["log_mean_ratio_median"]) < 0.3
+    assert found["misspecified_share"] <= 1 / 3
+    assert 0 <= found["lc2st_p_value"] <= 1
+    tables = compared / "report" / "tables"
+    assert list(pd.read_csv(tables / "networks.csv")["method"]) == ["A: npe"]
+    surveys = pd.read_csv(tables / "network_surveys.csv")
+    assert len(surveys) == 3
+    assert surveys["p_value_made_wrong"].between(0, 1).all()
+    assert "made wrong" in (compared / "report" / "report.html").read_text()
+
+
+def test_figures_and_main_numbers_are_in_tensorboard(compared):
+    report = compared / "report"
+    events = EventAccumulator(str(report / "tensorboard")).Reload()
+    names = {path.stem for path in (report / "figures").iterdir()}
+    assert {*events.Tags()["images"]} == names
+    metrics = metrics_of(compared)["methods"]["A: npe"]
+    for tag, value in (
+        ("kl_median/A_npe", metrics["kl_median"]),
+        ("bias_om0/A_npe", metrics["parameters"]["om0"]["bias"]),
+        ("network_lc2st_p_value/A_npe", metrics["network_checks"]["lc2st_p_value"]),
+    ):
+        assert events.Scalars(tag)[0].value == pytest.approx(value)
+    assert "network_lc2st_p_value/exact" not in events.Tags()["scalars"]
+
+
+def test_checks_of_networks_can_be_left_out(compared):
+    given = [*SMALL[:5], "ckpt=npe", "methods=[]"]
+    assert run_here([*given, "out=without", "network_checks=false"], compared) == 0
+    assert not (compared / "without" / "tables" / "networks.csv").exists()
+    parts = [f"network_checks.{name}=0" for name in ("points", "simulations")]
+    assert run_here([*given, "out=nothing", *parts], compared) == 0
+    assert not (compared / "nothing" / "tables" / "network_surveys.csv").exists()
+    assert (compared / "nothing" / "tables" / "networks.csv").exists()
 
 
 def test_a_truncated_network_is_held_to_the_exact_posterior_in_its_box(tmp_path, capsys):
@@ -153,6 +200,8 @@ def test_light_curves_with_and_without_their_cut(tmp_path, capsys):
         (["ckpt=nowhere"], "nowhere: no checkpoint there"),
         (["benchmark.scheme=ignored"], "conditional, fixed_number, poisson, unknown_rate"),
         (["benchmark.n=0"], "benchmark.n=0: 1 supernova or more"),
+        (["network_checks.points=5"], "network_checks.points=5: 0, or a whole number"),
+        (["network_checks=3"], "network_checks=3: false, or network_checks.surveys"),
         (["n_surveys=1"], "n_surveys=1: a whole number of at least 2"),
         (["benchmark=b3"], "b1"),
     ],

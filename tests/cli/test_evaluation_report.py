@@ -8,6 +8,8 @@ from html.parser import HTMLParser
 
 import pytest
 from matplotlib.figure import Figure
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch.utils.tensorboard import SummaryWriter
 
 from sntorch.cli.evaluation_report import page, summary, write_report
 from sntorch.generative.evaluate.score_table import rows, verdict
@@ -122,10 +124,13 @@ def test_page_is_valid_and_self_contained():
 def test_files_are_written_and_replaced_whole(tmp_path):
     figure = Figure()
     figure.subplots().plot([0, 1])
+    board = tmp_path / "new" / "tensorboard"
+    with SummaryWriter(str(board)) as training:
+        training.add_scalar("train/loss", 0.5, 7)
     for title in ("first", "second"):
         write_report(tmp_path / "new", METRICS, {"line": figure}, title)
     folder = tmp_path / "new"
-    assert sorted(p.name for p in folder.rglob("*") if p.is_file()) == [
+    assert sorted(p.name for p in folder.rglob("*") if p.is_file() and p.parent != board) == [
         "line.png",
         "metrics.json",
         "report.html",
@@ -134,3 +139,7 @@ def test_files_are_written_and_replaced_whole(tmp_path):
     text = (folder / "report.html").read_text(encoding="utf-8")
     assert "second" in read(text).text
     assert base64.b64encode((folder / "figures" / "line.png").read_bytes()).decode() in text
+    # What a training wrote into the folder stays.
+    assert len([*board.iterdir()]) == 2
+    events = EventAccumulator(str(board)).Reload()
+    assert len(events.Images("line")) == len(events.Scalars("train/loss")) == 1

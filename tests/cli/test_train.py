@@ -75,7 +75,7 @@ def test_auto_never_means_mps(monkeypatch):
 
 def test_figures_are_drawn_by_the_first_rank_only(monkeypatch):
     monkeypatch.setattr(L.Trainer, "is_global_zero", False)
-    monkeypatch.setattr("sntorch.callbacks.figures._writer", lambda trainer: pytest.fail("drawn"))
+    monkeypatch.setattr("sntorch.callbacks.figures.board_of", lambda trainer: pytest.fail("drawn"))
     trainer = L.Trainer(logger=False, accelerator="cpu", enable_checkpointing=False)
     GeneratorFigures(every_n_epochs=1).on_train_epoch_end(trainer, module(True))
 

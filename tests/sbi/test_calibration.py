@@ -8,6 +8,7 @@ from sntorch.sbi import BoxPrior, SummarySurvey, simulate
 from sntorch.sbi.diagnostics import (
     calibrate,
     compare,
+    each_misspecification,
     local_test,
     mean_ratio,
     misspecification,
@@ -105,6 +106,12 @@ def test_the_mean_of_a_right_ratio_is_one():
     wrong, _ = mean_ratio(lambda theta: log_ratio(theta) + 0.5, PRIOR)
     torch.testing.assert_close(wrong, found + 0.5)
 
+    # Draws that are off and too narrow: weights make up for it.
+    noise = torch.randn(2, 500, 2, generator=torch.Generator().manual_seed(1)).double()
+    about, smaller = mean_ratio(log_ratio, PRIOR, 2_000, 0, centre[:, None, None] + 0.5 + noise)
+    assert bool((about.abs() < 4 * smaller).all())
+    assert bool((smaller < error).all())
+
 
 @pytest.mark.parametrize(("shift", "passes"), [(0.0, True), (1.5, False)])
 def test_local_test(shift, passes):
@@ -123,6 +130,10 @@ def test_misspecified_observations_are_suspicious():
     assert misspecification(seen[0] + 12, seen[1:], shuffles=100).suspicious
     with pytest.raises(ConfigError, match="100 simulations"):
         misspecification(seen[0], seen[:50])
+    observed = torch.stack([seen[0], seen[0] + 12])
+    both = each_misspecification(observed, seen[1:], shuffles=100)
+    assert [one.suspicious for one in both] == [False, True]
+    assert both == [misspecification(one, seen[1:], shuffles=100) for one in observed]
 
 
 def test_predictive_check_sees_a_survey_that_is_too_bright():

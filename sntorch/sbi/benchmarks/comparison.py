@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -58,12 +59,14 @@ class Comparison:
 
     Attributes:
         truth: Parameters, shape (B, D).
+        data: The surveys.
         scores: By name, the exact posterior first.
         seed: Of surveys and draws.
         at_fiducial: Whether all surveys are of the fiducial universe.
     """
 
     truth: Tensor
+    data: Any
     scores: dict[str, MethodScore]
     seed: int
     at_fiducial: bool
@@ -119,4 +122,4 @@ def compare_methods(
             None if at_fiducial else calibrate(drawn, theta, benchmark.prior, seed),
             seconds,
         )
-    return Comparison(theta, scores, seed, at_fiducial)
+    return Comparison(theta, data, scores, seed, at_fiducial)

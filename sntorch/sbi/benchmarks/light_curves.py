@@ -15,6 +15,7 @@ from torch import Tensor
 
 from sntorch.errors import ConfigError
 from sntorch.physics.cosmology import Cosmology
+from sntorch.sbi.benchmarks.protocol import FAINTER
 from sntorch.sbi.inference import LikelihoodInference, NetworkInference
 from sntorch.sbi.light_curve_exact import LightCurveLikelihood
 from sntorch.sbi.light_curve_survey import (
@@ -129,9 +130,14 @@ class LightCurveBenchmark:
         """The same with another prior."""
         return replace(self, prior=prior)
 
-    def simulate(self, theta: Tensor, seed: int) -> LightCurveSurveys:
+    def simulate(self, theta: Tensor, seed: int, first: int = TESTED) -> LightCurveSurveys:
         """One survey of each row of θ, shape (B, 3); none that a method was trained on."""
-        return simulate_light_curves(self.survey, theta, self.n, seed, TESTED)
+        return simulate_light_curves(self.survey, theta, self.n, seed, first)
+
+    def made_wrong(self, data: LightCurveSurveys) -> LightCurveSurveys:
+        """Measured fluxes ``FAINTER`` with errors as they were, detections lost as well."""
+        flux = data.batch.flux * 10 ** (-0.4 * FAINTER)
+        return replace(data, batch=replace(data.batch, flux=flux))
 
     def exact(self, scheme: str | None = None) -> LikelihoodInference:
         """The known posterior."""

@@ -11,9 +11,13 @@ from torch import Tensor
 
 from sntorch.sbi.inference import SelectionInference
 from sntorch.sbi.prior import BoxPrior
+from sntorch.sbi.simulated import TESTED
 
 if TYPE_CHECKING:
     from sntorch.sbi.estimator import PosteriorEstimator
+
+# What ``made_wrong`` adds to magnitudes: as much as the priors of mean magnitudes are wide.
+FAINTER = 1.0
 
 
 class Benchmark(Protocol):
@@ -45,8 +49,12 @@ class Benchmark(Protocol):
         """The same with another prior."""
         ...
 
-    def simulate(self, theta: Tensor, seed: int) -> Any:
-        """One survey of each row of θ (B, D), number ``TESTED`` of the seed and on."""
+    def simulate(self, theta: Tensor, seed: int, first: int = TESTED) -> Any:
+        """One survey of each row of θ (B, D), number ``first`` of the seed and on."""
+        ...
+
+    def made_wrong(self, data: Any) -> Any:
+        """The surveys as a wrong calibration leaves them: all ``FAINTER`` by mag, after cuts."""
         ...
 
     def exact(self, scheme: str | None = None) -> SelectionInference:

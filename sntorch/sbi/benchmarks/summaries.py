@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from sntorch.errors import ConfigError, SntorchWarning
+from sntorch.sbi.benchmarks.protocol import FAINTER
 from sntorch.sbi.exact import SCHEMES, LogSelection, SummaryLikelihood
 from sntorch.sbi.inference import EfficiencyInference, LikelihoodInference, NetworkInference
 from sntorch.sbi.prior import BoxPrior
@@ -74,11 +75,16 @@ class SummaryBenchmark:
         """The same with another prior."""
         return replace(self, prior=prior)
 
-    def simulate(self, theta: Tensor, seed: int) -> SummaryData:
+    def simulate(self, theta: Tensor, seed: int, first: int = TESTED) -> SummaryData:
         """One survey of each row of θ, shape (B, 5); none that a method was trained on."""
         if self.scheme in OF_EXPOSURE:
-            return simulate_exposure(self.survey, theta, self.rate, seed, TESTED)
-        return simulate(self.survey, theta, self.n, seed, TESTED)
+            return simulate_exposure(self.survey, theta, self.rate, seed, first)
+        return simulate(self.survey, theta, self.n, seed, first)
+
+    def made_wrong(self, data: SummaryData) -> SummaryData:
+        """Measured magnitudes ``FAINTER``, those past the limit as well."""
+        shift = data.data.new_tensor([FAINTER, 0.0, 0.0])
+        return replace(data, data=data.data + shift * data.mask[..., None])
 
     @cached_property
     def rate(self) -> float:

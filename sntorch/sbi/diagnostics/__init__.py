@@ -4,7 +4,11 @@ from sntorch.sbi.diagnostics.calibration import Calibration, calibrate
 from sntorch.sbi.diagnostics.comparison import PosteriorComparison, compare
 from sntorch.sbi.diagnostics.evidence import mean_ratio
 from sntorch.sbi.diagnostics.local_test import LocalTest, local_test
-from sntorch.sbi.diagnostics.misspecification import Misspecification, misspecification
+from sntorch.sbi.diagnostics.misspecification import (
+    Misspecification,
+    each_misspecification,
+    misspecification,
+)
 from sntorch.sbi.diagnostics.predictive import PredictiveCheck, predictive_check
 
 __all__ = [
@@ -15,6 +19,7 @@ __all__ = [
     "PredictiveCheck",
     "calibrate",
     "compare",
+    "each_misspecification",
     "local_test",
     "mean_ratio",
     "misspecification",

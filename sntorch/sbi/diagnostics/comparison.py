@@ -48,8 +48,16 @@ def compare(draws: Tensor, exact: Tensor, prior: BoxPrior) -> PosteriorCompariso
         )
     sd = exact.std(1)
     bias = (draws.mean(1) - exact.mean(1)) / sd
-    free = [prior.unconstrain(_inside(one.double(), prior)) for one in (exact, draws)]
-    return PosteriorComparison(bias, draws.std(1) / sd, _divergence(*free))
+    moments = (normal_approximation(one, prior) for one in (exact, draws))
+    return PosteriorComparison(bias, draws.std(1) / sd, _divergence(*moments))
+
+
+def normal_approximation(draws: Tensor, prior: BoxPrior) -> tuple[Tensor, Tensor]:
+    """Mean (B, D) and covariance (B, D, D) of draws (B, S, D) in unconstrained coordinates."""
+    free = prior.unconstrain(_inside(draws.double(), prior))
+    mean = free.mean(1)
+    residual = free - mean[:, None]
+    return mean, residual.mT @ residual / (free.shape[1] - 1)
 
 
 def _inside(theta: Tensor, prior: BoxPrior) -> Tensor:
@@ -59,16 +67,10 @@ def _inside(theta: Tensor, prior: BoxPrior) -> Tensor:
     return theta.clamp(low + edge, high - edge)
 
 
-def _divergence(first: Tensor, second: Tensor) -> Tensor:
-    (m1, c1), (m2, c2) = _moments(first), _moments(second)
+def _divergence(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor]) -> Tensor:
+    (m1, c1), (m2, c2) = first, second
     factor = torch.linalg.cholesky(c2)
     shift = torch.linalg.solve_triangular(factor, (m2 - m1)[..., None], upper=False)
     trace = torch.cholesky_solve(c1, factor).diagonal(dim1=1, dim2=2).sum(-1)
     log_ratio = torch.linalg.slogdet(c2)[1] - torch.linalg.slogdet(c1)[1]
-    return (trace + (shift**2).sum((1, 2)) - first.shape[-1] + log_ratio) / 2
-
-
-def _moments(draws: Tensor) -> tuple[Tensor, Tensor]:
-    mean = draws.mean(1)
-    residual = draws - mean[:, None]
-    return mean, residual.mT @ residual / (draws.shape[1] - 1)
+    return (trace + (shift**2).sum((1, 2)) - m1.shape[-1] + log_ratio) / 2
