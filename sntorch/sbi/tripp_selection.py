@@ -74,7 +74,8 @@ class TrippSelection(ABC):
         found = torch.full_like(mean, torch.nan)
         rows = torch.arange(len(mean))
         for attempt in range(PATIENCE):
-            data, kept = self._tried(mean[rows], factor[rows], streams[rows].within(f"{attempt}"))
+            numbers = streams[rows].within(f"{attempt}")
+            data, kept = self._tried(attempt, mean[rows], factor[rows], numbers)
             new = kept & found[rows, :, 0].isnan()
             found[rows] = torch.where(new[..., None], data, found[rows])
             rows = rows[found[rows, :, 0].isnan().any(1)]
@@ -82,7 +83,9 @@ class TrippSelection(ABC):
                 break
         return found
 
-    def _tried(self, mean: Tensor, factor: Tensor, streams: Streams) -> tuple[Tensor, Tensor]:
+    def _tried(
+        self, attempt: int, mean: Tensor, factor: Tensor, streams: Streams
+    ) -> tuple[Tensor, Tensor]:
         """d, shape (B, N, 3), and which of them are kept, shape (B, N)."""
         data = draw_all(mean, factor, streams)
         return data, streams.uniform("kept", mean.shape[1]).log() < self.log_probability(data)
@@ -117,22 +120,31 @@ class ProbitLimit(TrippSelection):
         return torch.special.log_ndtr((self.limit - mean[..., 0]) / total)
 
     def draw_kept(self, mean: Tensor, factor: Tensor, streams: Streams) -> Tensor:
-        """Kept d, shape (B, N, 3); not finite where next to nothing is kept.
-
-        A magnitude is kept where its sum with a normal number of the limit's width lies below the
-        limit: the sum is drawn below it, then the magnitude given the sum.
-        """
+        """Kept d, shape (B, N, 3); not finite where next to nothing is kept."""
         n = mean.shape[1]
         white = streams.normal("data", n, 3)
         luck = streams.uniform("kept", n)
-        variance = factor[..., 0, 0] ** 2
+        size = factor[..., 0, 0]
+        first = self.magnitudes(mean[..., 0], size**2, luck, white[..., 0]) - mean[..., 0]
+        rest = torch.cat([(first / size)[..., None], white[..., 1:]], -1)
+        return mean + (factor @ rest[..., None])[..., 0]
+
+    def magnitudes(self, mean: Tensor, variance: Tensor, luck: Tensor, white: Tensor) -> Tensor:
+        """Kept ones of normal magnitudes; -inf where next to nothing is kept.
+
+        A magnitude is kept where its sum with a normal number of the limit's width lies below the
+        limit: the sum is drawn below it, then the magnitude given the sum.
+
+        Args:
+            mean: Of the magnitudes before selection.
+            variance: Of the magnitudes before selection.
+            luck: Uniform numbers, the same shape.
+            white: Standard normal numbers, the same shape.
+        """
         total = variance + self.width**2
-        below = torch.special.ndtr((self.limit - mean[..., 0]) / total.sqrt())
+        below = torch.special.ndtr((self.limit - mean) / total.sqrt())
         step = total.sqrt() * torch.special.ndtri(luck * below)
-        rest = (variance * self.width**2 / total).sqrt()
-        residual = variance / total * step + rest * white[..., 0]
-        first = (residual / factor[..., 0, 0])[..., None]
-        return mean + (factor @ torch.cat([first, white[..., 1:]], -1)[..., None])[..., 0]
+        return mean + variance / total * step + (variance * self.width**2 / total).sqrt() * white
 
 
 @dataclass(frozen=True)
@@ -198,10 +210,58 @@ class FitCuts(TrippSelection):
         place = (self.limit.limit - expected) / spread.sqrt()[..., None, None]
         return (log_weight + torch.special.log_ndtr(place)).logsumexp((-2, -1))
 
-    def _tried(self, mean: Tensor, factor: Tensor, streams: Streams) -> tuple[Tensor, Tensor]:
-        draw = draw_all if self.limit is None else self.limit.draw_kept
-        data = draw(mean, factor, streams)
-        return data, self.within(data)
+    def _tried(
+        self, attempt: int, mean: Tensor, factor: Tensor, streams: Streams
+    ) -> tuple[Tensor, Tensor]:
+        """By turns what the limit keeps, for the range to decide, and the reverse.
+
+        Both are exact. The first finds next to nothing where only the bluest are bright enough,
+        the second where all are too faint.
+        """
+        if attempt % 2 == 0:
+            draw = draw_all if self.limit is None else self.limit.draw_kept
+            data = draw(mean, factor, streams)
+            return data, self.within(data)
+        return self._from_range(mean, factor, streams)
+
+    def _from_range(self, mean: Tensor, factor: Tensor, streams: Streams) -> tuple[Tensor, Tensor]:
+        """Stretch within its range, colour given stretch, magnitude given both; by rejection."""
+        n = mean.shape[1]
+        luck, white = streams.uniform("range", n, 4), streams.normal("magnitude", n)
+        order = [1, 2, 0]
+        root = factor[..., order, :] @ factor[..., order, :].mT
+        root = torch.linalg.cholesky(root)
+        m, x, c = mean.unbind(-1)
+        size = root.diagonal(dim1=-2, dim2=-1)
+        u, _ = _inside(x, size[..., 0], self.x1, luck[..., 0])
+        middle = c + root[..., 1, 0] * u
+        v, weight = _inside(middle, size[..., 1], self.c, luck[..., 1])
+        expected = m + root[..., 2, 0] * u + root[..., 2, 1] * v
+        if self.limit is None:
+            magnitude = expected + size[..., 2] * white
+        else:
+            variance = size[..., 2] ** 2
+            magnitude = self.limit.magnitudes(expected, variance, luck[..., 2], white)
+            total = (variance + self.limit.width**2).sqrt()
+            # Within the range no supernova is more probable to be kept than one at a corner.
+            slopes = torch.linalg.solve_triangular(
+                root[..., :2, :2].mT, root[..., 2, :2, None], upper=True
+            )[..., 0]
+            off = slopes[..., 0] * -x + slopes[..., 1] * -c
+            best = m + off - self.x1 * slopes[..., 0].abs() - self.c * slopes[..., 1].abs()
+            share, most = (
+                torch.special.log_ndtr((self.limit.limit - place) / total)
+                for place in (expected, best)
+            )
+            weight = weight * (share - most).exp()
+        data = torch.stack([magnitude, x + size[..., 0] * u, middle + size[..., 1] * v], -1)
+        return data, (luck[..., 3] < weight) & data.isfinite().all(-1)
+
+
+def _inside(mean: Tensor, sd: Tensor, reach: float, luck: Tensor) -> tuple[Tensor, Tensor]:
+    """White numbers of normal ones between ±reach, and the probability to lie there."""
+    low, high = (torch.special.ndtr((edge - mean) / sd) for edge in (-reach, reach))
+    return torch.special.ndtri(low + luck * (high - low)), high - low
 
 
 def draw_all(mean: Tensor, factor: Tensor, streams: Streams) -> Tensor:

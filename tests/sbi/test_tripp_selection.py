@@ -68,6 +68,31 @@ def test_kept_ones_are_those_that_a_lottery_keeps(selection):
     assert float((found.T.corrcoef() - kept.T.corrcoef()).abs().max()) < 0.02
 
 
+@pytest.mark.parametrize("attempt", [0, 1])
+@pytest.mark.parametrize("selection", [FitCuts(LIMIT, 0.8, 0.05), FitCuts(None, 0.8, 0.05)])
+def test_both_ways_to_draw_within_a_range_are_the_same(selection, attempt):
+    mean, factor = normal((18.0, -0.3, 0.02))
+    streams = Streams(3, torch.arange(N), "test/")
+    data, kept = selection._tried(
+        attempt, mean.expand(N, 1, 3), factor.expand(N, 1, 3, 3), streams
+    )
+    found = data[kept]
+    expected = drawn(selection, mean, factor, seed=4)
+    assert len(found) > 5_000
+    error = expected.std(0) * (1 / len(found) + 1 / len(expected)) ** 0.5
+    assert float(((found.mean(0) - expected.mean(0)) / error).abs().max()) < 4
+    assert float((found.std(0) / expected.std(0) - 1).abs().max()) < 0.05
+
+
+def test_corners_of_a_prior_are_found():
+    """Only much bluer ones than the cut allows would be bright enough."""
+    mean = torch.tensor([19.2, 0.0, -0.2], dtype=torch.float64)
+    factor = torch.tensor([[0.1, -0.3, 2.0], [0.0, 0.7, 0.0], [0.0, 0.0, 0.4]]).double()
+    factor = torch.linalg.cholesky(factor @ factor.T)
+    found = drawn(FitCuts(ProbitLimit(17.5, 0.5), c=0.2), mean, factor, n=500)
+    assert bool(found.isfinite().all())
+
+
 def test_nothing_beyond_the_range_is_kept():
     mean, factor = normal()
     cuts = FitCuts(LIMIT, 0.8, 0.05)
