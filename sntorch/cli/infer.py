@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sntorch.cli.bayesn_runs import output_folder, write_config
 from sntorch.cli.entry import hydra_main, told_warnings, whole_number
@@ -36,7 +36,7 @@ def infer(cfg: DictConfig, folder: Path) -> str:
     """Write draws, a summary, figures and a report into ``folder``; returns the summary's text."""
     from hydra.utils import instantiate
 
-    from sntorch.cli.infer_report import write_infer_report
+    from sntorch.cli.infer_report import checked, write_infer_report
     from sntorch.physics.cosmology import Cosmology
     from sntorch.sbi.prior import BoxPrior
     from sntorch.sbi.tripp_files import read_tripp
@@ -50,12 +50,14 @@ def infer(cfg: DictConfig, folder: Path) -> str:
     told = f"{len(observed.names)} supernovae of {cfg.files}"
     if cfg.quality:
         n = len(read_tripp(cfg.files, cosmology).names) - len(observed.names)
-        selection, told = with_quality(selection), f"{told} ({n} others do not pass the fit cuts)"
+        selection, told = with_quality(selection), f"{told} ({n} left out by the fit cuts)"
     known = TrippMethods(observed, selection, prior, cfg.seed)
+    known.check()
     draws = posteriors(cfg, known)
-    write_config(folder, cfg)
     kept = "all kept" if selection is None else f"kept with probability {selection}"
-    return write_infer_report(folder, known, draws, f"{told}, {kept}.")
+    checks = checked(draws, known)
+    write_config(folder, cfg)
+    return write_infer_report(folder, known, draws, checks, f"{told}, {kept}.")
 
 
 def posteriors(cfg: DictConfig, known: TrippMethods) -> dict[str, Tensor]:
@@ -67,8 +69,8 @@ def posteriors(cfg: DictConfig, known: TrippMethods) -> dict[str, Tensor]:
     from sntorch.sbi.opening import open_estimator
     from sntorch.sbi.tripp_methods import tripp_methods
 
-    names = tuple(cfg.methods if cfg.methods is not None else default_methods(known))
-    paths = [cfg.ckpt] if isinstance(cfg.ckpt, str) else list(cfg.ckpt or ())
+    names = default_methods(known) if cfg.methods is None else _listed(cfg.methods)
+    paths = _listed(cfg.ckpt)
     networks = [known.network(path, open_estimator(path).eval()) for path in paths]
     methods = tripp_methods(known, names, cfg.efficiency.injections, dict(cfg.selected_flow))
     if not methods and not networks:
@@ -76,6 +78,11 @@ def posteriors(cfg: DictConfig, known: TrippMethods) -> dict[str, Tensor]:
     return {
         one.name: one.sample(known.sample, cfg.draws, cfg.seed)[0] for one in (*methods, *networks)
     }
+
+
+def _listed(entry: Any) -> tuple[str, ...]:
+    """Several names, one, or none."""
+    return (entry,) if isinstance(entry, str) else tuple(entry or ())
 
 
 def default_methods(known: TrippMethods) -> tuple[str, ...]:

@@ -20,7 +20,11 @@ N_CHECKED = 400
 
 
 def write_infer_report(
-    folder: Path, known: TrippMethods, draws: Mapping[str, Tensor], told: str
+    folder: Path,
+    known: TrippMethods,
+    draws: Mapping[str, Tensor],
+    checks: DataFrame,
+    told: str,
 ) -> str:
     """Write draws, a summary, predictive checks, figures and a page; returns the summary's text.
 
@@ -28,6 +32,7 @@ def write_infer_report(
         folder: Where to.
         known: The sample, its selection and the prior.
         draws: Of the posteriors by estimator, shape (S, D) each.
+        checks: Of ``checked``.
         told: What was observed, in a sentence.
     """
     from sntorch.atomic import atomic_write
@@ -36,7 +41,7 @@ def write_infer_report(
 
     with atomic_write(folder / "draws.parquet") as draft:
         draw_table(draws, known.prior).to_parquet(draft, index=False)
-    summary, checks = summarised(draws, known.prior), checked(draws, known)
+    summary = summarised(draws, known.prior)
     for name, table in (("summary", summary), ("checks", checks)):
         with atomic_write(folder / f"{name}.csv") as draft:
             table.to_csv(draft, index=False)
@@ -115,7 +120,7 @@ def drawn(draws: Mapping[str, Tensor], known: TrippMethods) -> Iterator[tuple[st
     samples = [dict(zip(prior.names, draws[name].T.numpy(), strict=True)) for name in pair]
     yield "corner", corner_grid(samples, names=pair)
     tables = {name: moments(values, prior) for name, values in draws.items()}
-    yield "intervals", interval_figure(tables, prior.names[:4])
+    yield "intervals", interval_figure(tables, prior.names)
     if known.selection is not None and known.selection.in_closed_form:
         theta = draws[first].mean(0)
         yield "selection", selection_figure(*malmquist(known.sample, theta, known.selection))

@@ -123,7 +123,8 @@ def _marginal(axes: Axes, values: Array, edges: Array, k: int) -> None:
     axes.plot(middle, smooth, color=PAIR[k], lw=1.3, ls=DASHES[k], label=f"fit {k}")
     axes.fill_between(middle, smooth, color=PAIR[k], alpha=0.15, lw=0)
     axes.set(yticks=[], xlim=(edges[0], edges[-1]))
-    axes.set_ylim(bottom=0)
+    highest = max(1.05 * float(smooth.max()), axes.get_ylim()[1] if k else 0.0)
+    axes.set_ylim(0, highest)
 
 
 def _contours(axes: Axes, values: tuple[Array, Array], edges: tuple[Array, Array], k: int) -> None:

@@ -34,6 +34,8 @@ WIDTHS, N_DRAWS, ROUNDS = 8.0, 1_000, 4
 GROWTH = 1.5
 # A posterior with more than this share so close to an edge of that region reaches beyond it.
 MOST, NEXT_TO_EDGE = 0.01, 0.02
+# ln P(kept) that rounding may reach, and below which nothing is kept.
+PROBABLE, IMPROBABLE = 1e-6, -20.0
 # What is taken as given: redshifts as they came.
 SCHEME = "conditional"
 
@@ -53,6 +55,31 @@ class TrippMethods:
     selection: TrippSelection | None
     prior: BoxPrior
     seed: int = 0
+
+    def check(self) -> None:
+        """Refuse a selection that cannot have kept the sample.
+
+        Raises:
+            ConfigError: It keeps some of the supernovae next to never, or is no probability.
+        """
+        if self.selection is None:
+            return
+        known = self.selection.log_probability(self.sample.data[0])
+        if known.shape != (len(self.sample.names),) or not bool((known <= PROBABLE).all()):
+            raise ConfigError(
+                f"selection {self.selection}: log_probability has to be ln P(kept) of each "
+                f"supernova, 0 or below, shape (...,) of data (..., 3); found shape "
+                f"{tuple(known.shape)}, up to {float(known.max()):.3g}"
+            )
+        lost = (known < IMPROBABLE).nonzero()[:, 0]
+        if len(lost):
+            first = int(lost[0])
+            m, x1, c = self.sample.data[0, first].tolist()
+            raise ConfigError(
+                f"{len(lost)} of {len(known)} supernovae cannot have been kept by "
+                f"{self.selection}: first {self.sample.names[first]}, m = {m:.2f}, x1 = {x1:.2f}, "
+                f"c = {c:.3f}"
+            )
 
     def ignored(self) -> LikelihoodInference:
         """The likelihood of one who does not know of the selection."""

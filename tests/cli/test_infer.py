@@ -98,7 +98,9 @@ def test_posteriors_with_selection_without_and_of_a_network(table, tmp_path, cap
         ("selection.width=0", "width > 0"),
         ("ckpt=[nowhere]", "nowhere"),
         ("methods=[exact]", "methods: exact is not one of likelihood, ignored"),
+        ("methods=likelihod", "methods: likelihod is not one of likelihood, ignored"),
         ("methods=[]", "one method at least"),
+        ("selection.limit=5", "60 of 60 supernovae cannot have been kept by Φ((5 - m) / 0.5)"),
         ("efficiency.injections=3", "injections=3: a whole number of at least 100"),
     ],
 )
@@ -137,5 +139,5 @@ def test_what_is_learnt_is_held_to_the_likelihood(table, tmp_path):
             assert abs(learnt["mean"] - exact["mean"]) < 1.5 * exact["sd"]
             assert 0.5 < learnt["sd"] / exact["sd"] < 2
     report = (tmp_path / "out/report.html").read_text()
-    assert "(0 others do not pass the fit cuts)" in report
+    assert "(0 left out by the fit cuts)" in report
     assert "(|x1| &lt; 3, |c| &lt; 0.3)" in report

@@ -162,6 +162,21 @@ class Slope:
         return self
 
 
+def test_a_selection_that_cannot_have_kept_the_sample_is_refused(sample):
+    TrippMethods(sample, SELECTION, BOX).check()
+    TrippMethods(sample, None, BOX).check()
+    narrow = TrippMethods(sample, FitCuts(None, 0.5, 0.3), BOX)
+    with pytest.raises(ConfigError, match=r"of 60 supernovae cannot have been kept by \(\|x1\|"):
+        narrow.check()
+
+    class Magnitude(BlueEdge):
+        def log_probability(self, data):
+            return data[..., 0]
+
+    with pytest.raises(ConfigError, match=r"has to be ln P\(kept\)"):
+        TrippMethods(sample, Magnitude(), BOX).check()
+
+
 @pytest.mark.parametrize(
     ("names", "selection", "message"),
     [

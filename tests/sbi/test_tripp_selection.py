@@ -86,11 +86,13 @@ def test_both_ways_to_draw_within_a_range_are_the_same(selection, attempt):
 
 def test_corners_of_a_prior_are_found():
     """Only much bluer ones than the cut allows would be bright enough."""
-    mean = torch.tensor([19.2, 0.0, -0.2], dtype=torch.float64)
-    factor = torch.tensor([[0.1, -0.3, 2.0], [0.0, 0.7, 0.0], [0.0, 0.0, 0.4]]).double()
+    mean = torch.tensor([18.8, 0.0, -0.2], dtype=torch.float64)
+    factor = torch.tensor([[0.1, -0.1, 2.0], [0.0, 0.7, 0.0], [0.0, 0.0, 0.4]]).double()
     factor = torch.linalg.cholesky(factor @ factor.T)
-    found = drawn(FitCuts(ProbitLimit(17.5, 0.5), c=0.2), mean, factor, n=500)
+    cuts = FitCuts(ProbitLimit(17.5, 0.5), c=0.2)
+    found = drawn(cuts, mean, factor, n=500)
     assert bool(found.isfinite().all())
+    assert bool(cuts.within(found).all())
 
 
 def test_nothing_beyond_the_range_is_kept():
