@@ -113,6 +113,7 @@ def drawn(draws: Mapping[str, Tensor], known: TrippMethods) -> Iterator[tuple[st
     from sntorch.plotting.corner import corner_grid
     from sntorch.plotting.selection import interval_figure, selection_figure
     from sntorch.sbi.tripp import malmquist
+    from sntorch.sbi.tripp_methods import IGNORED
 
     prior = known.prior
     first, *others = draws
@@ -122,7 +123,7 @@ def drawn(draws: Mapping[str, Tensor], known: TrippMethods) -> Iterator[tuple[st
     tables = {name: moments(values, prior) for name, values in draws.items()}
     yield "intervals", interval_figure(tables, prior.names)
     if known.selection is not None and known.selection.in_closed_form:
-        theta = draws[first].mean(0)
+        theta = draws[next((name for name in draws if name != IGNORED), first)].mean(0)
         yield "selection", selection_figure(*malmquist(known.sample, theta, known.selection))
 
 

@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import copy
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from sntorch.errors import ConfigError
 from sntorch.inference.efficiency import EfficiencyModule, fit_efficiency
 from sntorch.sbi.prior import BoxPrior
 from sntorch.sbi.summary_simulator import draw_prior
@@ -32,6 +33,8 @@ from sntorch.simulation.streams import Streams
 
 # Gauss-Hermite nodes in magnitude, stretch and colour: cuts of the latter two are sharp.
 NODES = (4, 9, 9)
+# ln L may differ by so much between draws of a posterior for twice as many nodes; draws looked at.
+MOST_OFF, N_CHECKED = 0.5, 20
 # Standard deviations of true values are this much larger than the population's.
 BROADER = 1.5
 REPEATS = 32
@@ -111,11 +114,37 @@ class LearntShare(TrippSelection):
         selection: What is kept.
         sample: The supernovae whose errors count, in the order of all moments.
         efficiency: Of ``latents``.
+        nodes: Of the integral over magnitude, stretch and colour.
     """
 
     selection: TrippSelection
     sample: TrippSample
     efficiency: EfficiencyModule
+    nodes: tuple[int, ...] = NODES
+
+    @property
+    def ranges(self) -> tuple[float, float]:
+        """|x1| and |c| beyond which nothing is kept."""
+        return self.selection.ranges
+
+    def check(self, theta: Tensor) -> None:
+        """Refuse an integral that has not converged where a posterior is.
+
+        Args:
+            theta: Draws of the posterior, shape (S, 8).
+
+        Raises:
+            ConfigError: With twice as many nodes the likelihood differs by more than it may.
+        """
+        moments = tripp_moments(self.sample, theta[:: max(len(theta) // N_CHECKED, 1)])
+        finer = replace(self, nodes=tuple(2 * n for n in self.nodes))
+        off = (finer.log_kept(*moments) - self.log_kept(*moments)).sum(-1).std()
+        if not float(off) < MOST_OFF:
+            raise ConfigError(
+                f"selection {self.selection}: too sharp for the integral over true values, which "
+                f"leaves ln L uncertain by {float(off):.2g}; methods=[selected_flow] is accepted, "
+                "or a closed form"
+            )
 
     def log_probability(self, data: Tensor) -> Tensor:
         """ln P(kept | d), shape (...), of measured m, x1 and c (..., 3)."""
@@ -161,7 +190,7 @@ class LearntShare(TrippSelection):
     @cached_property
     def _nodes(self) -> tuple[Tensor, Tensor]:
         """Standard normal nodes (K, 3) and their ln weights (K,)."""
-        axes = [np.polynomial.hermite_e.hermegauss(n) for n in NODES]
+        axes = [np.polynomial.hermite_e.hermegauss(n) for n in self.nodes]
         node = torch.tensor(list(itertools.product(*(axis[0] for axis in axes))))
         weight = torch.tensor(list(itertools.product(*(a[1] / a[1].sum() for a in axes))))
         return node.double(), weight.double().log().sum(-1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,19 +25,27 @@ from sntorch.sbi.tripp_selection import TrippSelection
 if TYPE_CHECKING:
     from sntorch.sbi.estimator import PosteriorEstimator
 
-MakeLikelihood = Callable[[TrippSample], Likelihood]
-Learn = Callable[[BoxPrior], MakeLikelihood]
 IGNORED, KNOWN = "selection ignored", "likelihood"
 EFFICIENCY, FLOW = "C: learnt efficiency", "B: learnt likelihood"
 # Standard deviations about a posterior in which B and C learn, and how often at most.
 WIDTHS, N_DRAWS, ROUNDS = 8.0, 1_000, 4
 GROWTH = 1.5
-# A posterior with more than this share so close to an edge of that region reaches beyond it.
-MOST, NEXT_TO_EDGE = 0.01, 0.02
+# Standard deviations that an edge of that region has to be away from a posterior's mean.
+CLEAR = 5.0
 # ln P(kept) that rounding may reach, and below which nothing is kept.
 PROBABLE, IMPROBABLE = 1e-6, -20.0
 # What is taken as given: redshifts as they came.
 SCHEME = "conditional"
+
+
+class Learnt(NamedTuple):
+    """A likelihood of samples, and what looks at draws (S, D) of its posterior."""
+
+    likelihood: Callable[[TrippSample], Likelihood]
+    check: Callable[[Tensor], None] | None = None
+
+
+Learn = Callable[[BoxPrior], Learnt]
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,9 +103,9 @@ class TrippMethods:
 
         selection = self._selected("efficiency")
 
-        def learn(region: BoxPrior) -> MakeLikelihood:
+        def learn(region: BoxPrior) -> Learnt:
             learnt = fit_tripp_efficiency(self.sample, selection, region, injections, self.seed)
-            return lambda data: TrippLikelihood(data, learnt)
+            return Learnt(lambda data: TrippLikelihood(data, learnt), learnt.check)
 
         return self._regional(EFFICIENCY, learn)
 
@@ -107,11 +115,11 @@ class TrippMethods:
 
         selection = self._selected("selected_flow")
 
-        def learn(region: BoxPrior) -> MakeLikelihood:
+        def learn(region: BoxPrior) -> Learnt:
             flow = fit_tripp_flow(
                 self.sample, selection, region, batch, seed=self.seed, steps=steps
             )
-            return lambda data: TrippFlowLikelihood(flow, data)
+            return Learnt(lambda data: TrippFlowLikelihood(flow, data))
 
         return self._regional(FLOW, learn)
 
@@ -194,12 +202,14 @@ class RegionalInference:
             # What is cut off by an edge looks narrower than it is.
             reach = torch.maximum(GROWTH * reach, WIDTHS * known.std(0))
             region = around(known.mean(0), reach, self.prior)
-            likelihood = self.learn(region)
-            found = LikelihoodInference(self.name, self.scheme, likelihood, region)
+            learnt = self.learn(region)
+            found = LikelihoodInference(self.name, self.scheme, learnt.likelihood, region)
             draws = found.sample(data, n, seed)
             known = draws[0]
             place = self._beyond(known, region)
             if place is None:
+                if learnt.check is not None:
+                    learnt.check(known)
                 return draws
         raise ConfigError(
             f"{self.name}: the posterior of {place} reaches beyond {WIDTHS:g} σ of where it was "
@@ -208,14 +218,13 @@ class RegionalInference:
         )
 
     def _beyond(self, draws: Tensor, region: BoxPrior) -> str | None:
-        """The parameter of draws (S, D) that lie next to an edge that is not the prior's."""
-        width = draws.new_tensor(region.high) - draws.new_tensor(region.low)
+        """The parameter of draws (S, D) that an edge cuts off which is not the prior's."""
+        mean, sd = draws.mean(0), draws.std(0)
         for side in ("low", "high"):
             edge, wall = (draws.new_tensor(getattr(p, side)) for p in (region, self.prior))
-            close = ((draws - edge).abs() < NEXT_TO_EDGE * width).double().mean(0)
-            close = torch.where(edge == wall, 0.0, close)
-            if float(close.max()) > MOST:
-                return self.prior.names[int(close.argmax())]
+            close = torch.where(edge == wall, torch.inf, (edge - mean).abs() / sd)
+            if float(close.min()) < CLEAR:
+                return self.prior.names[int(close.argmin())]
         return None
 
 

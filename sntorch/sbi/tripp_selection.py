@@ -22,7 +22,7 @@ from sntorch.errors import ConfigError
 from sntorch.simulation.streams import Streams
 
 # Times that supernovae are drawn before a selection is given up.
-PATIENCE = 2_000
+PATIENCE = 10_000
 # Gauss-Legendre nodes in each of stretch and colour, over so many standard deviations at most.
 NODES, REACH = 14, 5.0
 

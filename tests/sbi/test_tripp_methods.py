@@ -12,12 +12,13 @@ from sntorch.sbi.prior import BoxPrior
 from sntorch.sbi.tripp import PARAMETERS, PRIOR, TrippLikelihood, simulate_tripp, tripp_moments
 from sntorch.sbi.tripp_efficiency import fit_tripp_efficiency
 from sntorch.sbi.tripp_flow import (
+    TrippFlow,
     TrippFlowLikelihood,
     fit_tripp_flow,
     normal_parts,
     stretched,
 )
-from sntorch.sbi.tripp_methods import TrippMethods, tripp_methods
+from sntorch.sbi.tripp_methods import Learnt, TrippMethods, tripp_methods
 from sntorch.sbi.tripp_selection import FitCuts, ProbitLimit
 
 SELECTION = FitCuts(ProbitLimit(17.3, 0.3), x1=1.5, c=0.12)
@@ -71,9 +72,7 @@ def test_a_learnt_likelihood_is_close_to_the_exact_one(sample):
 
 def test_white_data_of_everything_kept_are_white():
     data = simulate_tripp(observed(5), truths(20_000), None, seed=2)
-    flow = fit_tripp_flow(data.take(torch.arange(1)), SELECTION, BOX, batch=512, steps=1)
-    free = flow.__class__()
-    white, log_volume = free.whitened(*normal_parts(data, truths(20_000)))
+    white, log_volume = TrippFlow().whitened(*normal_parts(data, truths(20_000)))
     assert float(white.mean((0, 1)).abs().max()) < 0.02
     assert float((white.flatten(0, 1).T.cov() - torch.eye(3)).abs().max()) < 0.02
     assert log_volume.shape == (20_000, 5)
@@ -88,6 +87,17 @@ def test_stretched_numbers_are_normal_and_their_volume_is_the_derivative():
     torch.testing.assert_close(torch.special.ndtr(found), u)
     (slope,) = torch.autograd.grad(found.sum(), value)
     torch.testing.assert_close(log_volume, slope.log())
+
+
+def test_the_volume_of_white_data_is_that_of_their_derivative():
+    flow, generator = TrippFlow(ranges=(3.0, 0.3)), torch.Generator().manual_seed(2)
+    factor = torch.tensor([[1.0, 0, 0], [0.01, 0.08, 0], [-0.2, 0.1, 0.3]]).double()
+    mean = torch.tensor([-0.3, 0.02, 17.4]).double()
+    for _ in range(5):
+        data = mean + factor @ torch.randn(3, generator=generator).double().clamp(-2, 2)
+        jacobian = torch.func.jacrev(lambda d: flow.whitened(d, mean, factor)[0])(data)
+        expected = torch.linalg.slogdet(jacobian)[1]
+        torch.testing.assert_close(flow.whitened(data, mean, factor)[1], expected)
 
 
 def test_a_selection_of_ones_own_is_corrected_for(sample):
@@ -112,7 +122,7 @@ def test_what_is_learnt_follows_the_posterior(sample):
 
     def learn(region):
         asked.append(region)
-        return lambda data: TrippLikelihood(data, SELECTION.limit)
+        return Learnt(lambda data: TrippLikelihood(data, SELECTION.limit))
 
     one = known._regional("B", learn)
     exact = replace(known, prior=WIDE).likelihood().sample(sample, 400)[0]
@@ -128,12 +138,35 @@ def test_what_is_learnt_follows_the_posterior(sample):
     assert all(WIDE.contains(region) for region in asked)
 
     def drift(region):
-        return lambda data: Slope(region)
+        return Learnt(lambda data: Slope(region))
 
     with pytest.raises(ConfigError, match="B: the posterior of m0 reaches beyond"):
         replace(one, learn=drift).sample(sample, 100)
     with pytest.raises(ConfigError, match="one sample is accepted; found 2"):
         one.sample(sample.take(torch.zeros(2).long()), 100)
+
+
+def test_a_posterior_that_is_broader_than_where_it_was_learnt_is_not_cut_off(sample):
+    class Normal(Slope):
+        def __call__(self, theta):
+            return -(((theta[..., 0] + 19.3) / 0.5) ** 2) / 2
+
+    one = TrippMethods(sample, SELECTION, BOX)._regional(
+        "B", lambda r: Learnt(lambda d: Normal(r))
+    )
+    middle = (torch.tensor(BOX.low) + torch.tensor(BOX.high)).double() / 2
+    sd = torch.tensor([0.1, *(h - low for h, low in zip(BOX.high[1:], BOX.low[1:], strict=True))])
+    white = torch.randn(400, 8, generator=torch.Generator().manual_seed(1)).double()
+    first = Elsewhere(middle + sd.double() * white)
+    found = replace(one, first=first, prior=WIDE).sample(sample, 2_000)[0]
+    assert float(found[:, 0].std()) == pytest.approx(0.5, rel=0.1)
+
+
+def test_a_sharp_limit_that_the_integral_cannot_follow_is_refused(sample):
+    sharp = FitCuts(ProbitLimit(17.3, 0.02), 1.5, 0.12)
+    learnt = fit_tripp_efficiency(sample, sharp, BOX, 2_000, seed=1)
+    with pytest.raises(ConfigError, match="too sharp for the integral over true values"):
+        learnt.check(points()[0])
 
 
 class Elsewhere:
