@@ -121,7 +121,7 @@ def test_local_test(shift, passes):
         local_test(truth, draws[:, 0], seen, draws[5], seen[5], permutations=10, seed=seed).p_value
         for seed in (1, 2, 3)
     ]
-    assert (sorted(found)[1] > 0.05) == passes
+    assert (sorted(found)[1] > 0.1) == passes
 
 
 def test_misspecified_observations_are_suspicious():
