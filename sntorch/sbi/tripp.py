@@ -112,6 +112,16 @@ def tripp_moments(sample: TrippSample, theta: Tensor) -> tuple[Tensor, Tensor]:
     return mean, root @ root.mT + sample.covariance
 
 
+def factor_features(factor: Tensor) -> Tensor:
+    """What tells triangular factors (..., 3, 3) of covariances, of order one, shape (..., 6).
+
+    Logarithms of the diagonal, and what lies below it relative to that.
+    """
+    below = torch.stack([factor[..., 1, 0], factor[..., 2, 0], factor[..., 2, 1]], -1)
+    size = factor.diagonal(dim1=-2, dim2=-1)
+    return torch.cat([size.log(), below / size[..., [1, 2, 2]]], -1)
+
+
 class TrippLikelihood:
     """ln p(d | z, θ, kept) of B samples at C points each.
 

@@ -27,7 +27,7 @@ from sntorch.errors import ConfigError
 from sntorch.inference.efficiency import EfficiencyModule, fit_efficiency
 from sntorch.sbi.prior import BoxPrior
 from sntorch.sbi.summary_simulator import draw_prior
-from sntorch.sbi.tripp import TrippSample, population_root, tripp_moments
+from sntorch.sbi.tripp import TrippSample, factor_features, population_root, tripp_moments
 from sntorch.sbi.tripp_selection import TrippSelection, draw_all
 from sntorch.simulation.streams import Streams
 
@@ -81,10 +81,7 @@ def latents(true: Tensor, factor: Tensor) -> Tensor:
         true: Magnitude, stretch and colour before noise, shape (..., 3).
         factor: Of the covariance of the errors, lower triangular, shape (..., 3, 3).
     """
-    below = torch.stack([factor[..., 1, 0], factor[..., 2, 0], factor[..., 2, 1]], -1)
-    size = factor.diagonal(dim1=-2, dim2=-1)
-    known = torch.cat([size.log(), below / size[..., [1, 2, 2]]], -1)
-    return torch.cat([true, known.expand(*true.shape[:-1], 6)], -1)
+    return torch.cat([true, factor_features(factor).expand(*true.shape[:-1], 6)], -1)
 
 
 def fit_tripp_efficiency(

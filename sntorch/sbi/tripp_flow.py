@@ -27,7 +27,7 @@ from sntorch.inference.one_pass import fit_one_pass
 from sntorch.sbi.kept_density import KeptDensity
 from sntorch.sbi.prior import BoxPrior
 from sntorch.sbi.summary_simulator import draw_prior
-from sntorch.sbi.tripp import TrippSample, simulate_tripp, tripp_moments
+from sntorch.sbi.tripp import TrippSample, factor_features, simulate_tripp, tripp_moments
 from sntorch.sbi.tripp_selection import TrippSelection
 
 # Of m, x1 and c in the data: stretch and colour first.
@@ -70,11 +70,7 @@ class TrippFlow(KeptDensity):
     def columns(self, *supernovae: Tensor) -> tuple[Tensor, Tensor]:
         """Conditions (..., 9) and white data (..., 3) of ``Supernovae``."""
         _, mean, factor = supernovae
-        below = torch.stack([factor[..., 1, 0], factor[..., 2, 0], factor[..., 2, 1]], -1)
-        size = factor.diagonal(dim1=-2, dim2=-1)
-        # Correlations in place of the elements: of order one.
-        share = below / size[..., [1, 2, 2]]
-        return torch.cat([mean, size.log(), share], -1), self.whitened(*supernovae)[0]
+        return torch.cat([mean, factor_features(factor)], -1), self.whitened(*supernovae)[0]
 
     def whitened(self, data: Tensor, mean: Tensor, factor: Tensor) -> tuple[Tensor, Tensor]:
         """White data (..., 3), and ln of their volume for that of the data (...)."""
