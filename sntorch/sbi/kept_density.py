@@ -6,12 +6,14 @@ Letters in shapes: ``M`` supernovae, ``F`` conditions, ``V`` values that are mea
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Self
 
 import torch
 import zuko
 from torch import Tensor
 
+from sntorch.inference.one_pass import fit_one_pass
 from sntorch.saved import SavedModule
 
 
@@ -90,6 +92,24 @@ class KeptDensity(SavedModule, ABC):
         loss = -self.log_prob(*batch).mean()
         self.log("train/loss", loss)
         return loss
+
+    @classmethod
+    def fitted(
+        cls, seed: int, scaling: Any, batches: Callable[[int], Any], **arguments: Any
+    ) -> Self:
+        """Train one on supernovae simulated as it goes on; ready to be asked.
+
+        Args:
+            seed: Of the weights.
+            scaling: Gives a batch from which centre and scale are taken.
+            batches: Makes so many batches of supernovae.
+            arguments: Of the class.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            module = cls(**arguments)
+        module.standardise(next(iter(scaling)))
+        return fit_one_pass(module, batches(module.steps), clip=1.0)
 
     def configure_optimizers(self) -> dict[str, Any]:
         """Adam with a one-cycle learning rate."""

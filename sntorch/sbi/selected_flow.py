@@ -25,7 +25,6 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from sntorch.errors import ConfigError
-from sntorch.inference.one_pass import fit_one_pass
 from sntorch.sbi.kept_density import KeptDensity
 from sntorch.sbi.prior import BoxPrior
 from sntorch.sbi.summary import PARAMETERS, SummaryData, SummarySurvey
@@ -149,12 +148,14 @@ def fit_selected_flow(
         seed: Of weights and supernovae.
         flow: Arguments of ``SelectedFlow``.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        module = SelectedFlow(survey, prior=prior, **flow)  # type: ignore[arg-type]
-    module.standardise(next(iter(SelectedSupernovae(survey, prior, N_SCALING, 1, seed + 1))))
-    batches = SelectedSupernovae(survey, prior, batch, module.steps, seed)
-    return fit_one_pass(module, batches, clip=1.0)
+    return SelectedFlow.fitted(
+        seed,
+        SelectedSupernovae(survey, prior, N_SCALING, 1, seed + 1),
+        lambda steps: SelectedSupernovae(survey, prior, batch, steps, seed),
+        survey=survey,
+        prior=prior,
+        **flow,
+    )
 
 
 class FlowLikelihood:

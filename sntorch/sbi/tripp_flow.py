@@ -23,7 +23,6 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from sntorch.errors import ConfigError
-from sntorch.inference.one_pass import fit_one_pass
 from sntorch.sbi.kept_density import KeptDensity
 from sntorch.sbi.prior import BoxPrior
 from sntorch.sbi.summary_simulator import draw_prior
@@ -174,13 +173,13 @@ def fit_tripp_flow(
         seed: Of weights and supernovae.
         flow: Arguments of ``TrippFlow``.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        module = TrippFlow(selection.ranges, **flow)  # type: ignore[arg-type]
-    scaling = KeptSupernovae(sample, selection, prior, N_SCALING, 1, seed + 1)
-    module.standardise(next(iter(scaling)))
-    batches = KeptSupernovae(sample, selection, prior, batch, module.steps, seed)
-    return fit_one_pass(module, batches, clip=1.0)
+    return TrippFlow.fitted(
+        seed,
+        KeptSupernovae(sample, selection, prior, N_SCALING, 1, seed + 1),
+        lambda steps: KeptSupernovae(sample, selection, prior, batch, steps, seed),
+        ranges=selection.ranges,
+        **flow,
+    )
 
 
 class TrippFlowLikelihood:
