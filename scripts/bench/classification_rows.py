@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 from classification_folds import plasticc_rows
-from classification_stored import COMMAND, PART, TREES, Stored, mean_of, stored
+from classification_stored import COMMAND, PART, TREES, Stored, stored
 from table import Row
 
+from sntorch.classification.evaluate.blending import blend, greedy_weights
 from sntorch.classification.evaluate.likelihood import log_loss
 from sntorch.classification.evaluate.metrics import scores
 from sntorch.classification.predictions import Predictions
@@ -59,6 +60,7 @@ def des_mini_rows(folder: Path) -> Iterator[Row]:
         if name not in models:
             yield _of_ensemble(name, each[0])
     yield from _chosen(candidates)
+    yield from _weighed({n: runs for n, runs in models.items() if n != TREES})
 
 
 def _candidates(models: dict[str, list[Stored]]) -> dict[str, list[list[Stored]]]:
@@ -127,8 +129,38 @@ def _chosen(candidates: dict[str, list[list[Stored]]]) -> Iterator[Row]:
         yield Row(PART, what, target, measured, f"validation losses: {ranking}", "-", met)
 
 
+def _weighed(networks: dict[str, list[Stored]]) -> Iterator[Row]:
+    """At each epoch a mean of all networks with weights from the validation objects there."""
+    named = _named(networks)
+    runs = [run for _, run in named]
+    if len(runs) < 2:
+        return
+    for epoch, targets in BEST.items():
+        validation = [run.predictions("val", epoch) for run in runs]
+        weights = greedy_weights(validation)
+        pair = _pair(blend([run.predictions("test", epoch) for run in runs], weights))
+        share = dict.fromkeys(networks, 0.0)
+        for (name, _), weight in zip(named, weights, strict=True):
+            share[name] += weight
+        told = ", ".join(f"{name} {w:.2f}" for name, w in share.items() if w > 0)
+        yield Row(
+            PART,
+            f"DES-mini, {len(runs)} networks weighed by greedy selection on validation objects, "
+            f"{WHEN[epoch]}: accuracy; AUC",
+            f">= {targets[0]}; {targets[1]}",
+            f"{pair[0]:.3f}; {pair[1]:.3f}",
+            f"weights {told}; validation loss {log_loss(blend(validation, weights)):.3f}",
+            "-",
+            _judged(pair, targets),
+        )
+
+
+def _named(networks: dict[str, list[Stored]]) -> list[tuple[str, Stored]]:
+    return [(name, run) for name, runs in networks.items() for run in runs]
+
+
 def _ensemble(runs: Sequence[Stored], part: str, epoch: str) -> Predictions:
-    return mean_of([run.predictions(part, epoch) for run in runs])
+    return blend([run.predictions(part, epoch) for run in runs])
 
 
 ROWS: dict[str, Callable[[Path], Iterable[Row]]] = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,12 +64,3 @@ def stored(folder: Path) -> dict[str, dict[int, list[Stored]]]:
         seed = int(path.stem.split("_")[0].removeprefix("seed"))
         found.setdefault(path.parent.name, {}).setdefault(seed, []).append(Stored.read(path))
     return found
-
-
-def mean_of(predictions: Sequence[Predictions]) -> Predictions:
-    """A deep ensemble: the mean of the probabilities of the same objects."""
-    first = predictions[0]
-    if any(p.object_id != first.object_id for p in predictions):
-        raise ValueError("an ensemble is of the same objects in the same order")
-    mean = np.mean([p.probabilities for p in predictions], axis=0)
-    return Predictions(first.object_id, mean, first.label, first.classes)

@@ -3,7 +3,9 @@
 From a ``LightCurveBatch`` to the posterior of the latent numbers, putting them on the grid of
 days included, and to logits, which decodes once more for the amplitude. The light curves have as
 many observations in ugrizy as PLAsTiCC's training set has on average; where they lie does not
-change the cost. The weights are random, which does not change it either.
+change the cost. The weights are random, which does not change it either. What the products of
+matrices alone would take at the rate of a large one, measured beside it, says how far from the
+end of the road an encoder is that reads every day.
 """
 
 from __future__ import annotations
@@ -14,8 +16,11 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import torch
 from table import Row, main
+from torch import nn
 
 from sntorch.classification.networks.parsnip import Parsnip
+from sntorch.classification.networks.parsnip.encoder import Encoder
+from sntorch.classification.networks.parsnip.grid import WINDOW
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.light_curve import LightCurve
 
@@ -37,6 +42,8 @@ def rows(quick: bool) -> Iterable[Row]:
     for name, (width, stride) in SIZES.items():
         network = Parsnip(BANDS, 8, width=width, stride=stride).eval()
         yield row(name, network, batch, repeats)
+        if stride == 1:
+            yield arithmetic(name, network.encoder, repeats)
 
 
 def row(name: str, network: Parsnip, batch: LightCurveBatch, repeats: int) -> Row:
@@ -57,6 +64,32 @@ def row(name: str, network: Parsnip, batch: LightCurveBatch, repeats: int) -> Ro
         f"{wall / REFERENCE:.1f}",
         "yes" if wall >= TARGET else "no",
     )
+
+
+def arithmetic(name: str, encoder: Encoder, repeats: int) -> Row:
+    """What a CPU second would give if the encoder were one large product of matrices."""
+    size = 1024
+    a = torch.randn(size, size)
+    _, products = rates(lambda: a @ a, 2 * size**3, 4 * repeats)
+    needed = operations(encoder)
+    return Row(
+        "classification",
+        f"encoding, {name}: arithmetic of a light curve; a matrix product's rate beside it",
+        "reported",
+        f"{needed / 1e9:.2f} GFLOP; {products / 1e9:.0f} GFLOP per CPU second: at most "
+        f"{products / needed:.0f} light curves",
+    )
+
+
+def operations(encoder: Encoder) -> float:
+    """Multiplications and additions of a light curve's convolutions at every day."""
+    total = 0
+    for layer in encoder.modules():
+        if isinstance(layer, nn.Conv1d):
+            taps, reach = layer.kernel_size[0], layer.dilation[0]
+            days = sum(WINDOW - abs(tap - taps // 2) * reach for tap in range(taps))
+            total += 2 * layer.in_channels * layer.out_channels * days
+    return total
 
 
 def rates(work: Callable[[], object], n: int, repeats: int) -> tuple[float, float]:
