@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -42,6 +43,13 @@ def markdown(rows: Iterable[Row]) -> str:
     return "\n".join(f"| {line} |" for line in lines)
 
 
+def said(rows: Iterable[Row]) -> Iterator[Row]:
+    """The rows, each told as soon as it is there, lest a later one's failure loses it."""
+    for row in rows:
+        print(f"{row.what}: {row.measured} ({row.reference})", file=sys.stderr, flush=True)
+        yield row
+
+
 def main(rows: Callable[[bool], Iterable[Row]]) -> None:
     """Run one bench script: ``--quick`` for the short version, ``--json FILE`` to store the
     rows.
@@ -50,7 +58,7 @@ def main(rows: Callable[[bool], Iterable[Row]]) -> None:
     parser.add_argument("--quick", action="store_true", help="the version that make bench runs")
     parser.add_argument("--json", type=Path, help="also write the rows to this file")
     options = parser.parse_args()
-    measured = list(rows(options.quick))
+    measured = list(said(rows(options.quick)))
     print(markdown(measured))
     if options.json:
         options.json.write_text(json.dumps([asdict(row) for row in measured], indent=2) + "\n")

@@ -5,7 +5,7 @@ given redshift and population, d ~ N(mean, covariance), so that the share of sup
 mean over that distribution: a closed form for a limit of the magnitude alone, a smooth integral
 over two numbers where stretch and colour have to lie within a range as well.
 
-Letters in shapes: ``B`` samples, ``N`` supernovae.
+Letters in shapes: ``B`` samples, ``N`` supernovae, ``M`` of them in any samples.
 """
 
 from __future__ import annotations
@@ -19,10 +19,14 @@ import torch
 from torch import Tensor
 
 from sntorch.errors import ConfigError
+from sntorch.sbi.tripp_range import NUMBERS, draw_within
+from sntorch.sbi.truncated_normal import truncated_normal
 from sntorch.simulation.streams import Streams
 
 # Times that supernovae are drawn before a selection is given up.
 PATIENCE = 10_000
+# Standard deviations beyond a limit at which a supernova is taken to be out of any survey's sight.
+FAINTEST = -38.0
 # Gauss-Legendre nodes in each of stretch and colour, over so many standard deviations at most.
 NODES, REACH = 14, 5.0
 
@@ -72,23 +76,32 @@ class TrippSelection(ABC):
             streams: Of the B samples.
         """
         found = torch.full_like(mean, torch.nan)
-        rows = torch.arange(len(mean))
+        row, place = (each.flatten() for each in torch.ones(mean.shape[:2]).nonzero().T)
         for attempt in range(PATIENCE):
-            numbers = streams[rows].within(f"{attempt}")
-            data, kept = self._tried(attempt, mean[rows], factor[rows], numbers)
-            new = kept & found[rows, :, 0].isnan()
-            found[rows] = torch.where(new[..., None], data, found[rows])
-            rows = rows[found[rows, :, 0].isnan().any(1)]
-            if not len(rows):
+            counter = NUMBERS * place[:, None] + torch.arange(NUMBERS)
+            luck = streams[row].uniform_at(f"kept {attempt}", counter)
+            data, kept = self.tried(attempt, mean[row, place], factor[row, place], luck)
+            found[row[kept], place[kept]] = data[kept]
+            row, place = row[~kept], place[~kept]
+            if not len(row):
                 break
         return found
 
-    def _tried(
-        self, attempt: int, mean: Tensor, factor: Tensor, streams: Streams
+    def tried(
+        self, attempt: int, mean: Tensor, factor: Tensor, luck: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """d, shape (B, N, 3), and which of them are kept, shape (B, N)."""
-        data = draw_all(mean, factor, streams)
-        return data, streams.uniform("kept", mean.shape[1]).log() < self.log_probability(data)
+        """d, shape (M, 3), and which of them are kept, shape (M,); by trial.
+
+        Args:
+            attempt: Number of the attempt.
+            mean: shape (M, 3).
+            factor: Lower triangular, shape (M, 3, 3).
+            luck: Uniform numbers, shape (M, ``NUMBERS``).
+        """
+        del attempt
+        white = torch.special.ndtri(luck[:, :3])
+        data = mean + (factor @ white[..., None])[..., 0]
+        return data, luck[:, 3].log() < self.log_probability(data)
 
 
 @dataclass(frozen=True)
@@ -119,18 +132,21 @@ class ProbitLimit(TrippSelection):
         total = (self.width**2 + covariance[..., 0, 0]).sqrt()
         return torch.special.log_ndtr((self.limit - mean[..., 0]) / total)
 
-    def draw_kept(self, mean: Tensor, factor: Tensor, streams: Streams) -> Tensor:
-        """Kept d, shape (B, N, 3); not finite where next to nothing is kept."""
-        n = mean.shape[1]
-        white = streams.normal("data", n, 3)
-        luck = streams.uniform("kept", n)
+    def tried(
+        self, attempt: int, mean: Tensor, factor: Tensor, luck: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """d, shape (M, 3), of which hardly any is refused; see ``TrippSelection``."""
+        del attempt
+        white = torch.special.ndtri(luck[:, :3])
         size = factor[..., 0, 0]
-        first = self.magnitudes(mean[..., 0], size**2, luck, white[..., 0]) - mean[..., 0]
-        rest = torch.cat([(first / size)[..., None], white[..., 1:]], -1)
-        return mean + (factor @ rest[..., None])[..., 0]
+        first, accepted = self.magnitudes(mean[..., 0], size**2, luck[:, 3], white[..., 0])
+        white = torch.cat([((first - mean[..., 0]) / size)[..., None], white[..., 1:]], -1)
+        return mean + (factor @ white[..., None])[..., 0], luck[:, 4].log() < accepted
 
-    def magnitudes(self, mean: Tensor, variance: Tensor, luck: Tensor, white: Tensor) -> Tensor:
-        """Kept ones of normal magnitudes; -inf where next to nothing is kept.
+    def magnitudes(
+        self, mean: Tensor, variance: Tensor, luck: Tensor, white: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Kept ones of normal magnitudes, and ln of the probability to accept each.
 
         A magnitude is kept where its sum with a normal number of the limit's width lies below the
         limit: the sum is drawn below it, then the magnitude given the sum.
@@ -142,9 +158,11 @@ class ProbitLimit(TrippSelection):
             white: Standard normal numbers, the same shape.
         """
         total = variance + self.width**2
-        below = torch.special.ndtr((self.limit - mean) / total.sqrt())
-        step = total.sqrt() * torch.special.ndtri(luck * below)
-        return mean + variance / total * step + (variance * self.width**2 / total).sqrt() * white
+        highest = (self.limit - mean) / total.sqrt()
+        step, accepted = truncated_normal(torch.full_like(mean, -torch.inf), highest, luck)
+        accepted = torch.where(highest < FAINTEST, -torch.inf, accepted)
+        left = (variance * self.width**2 / total).sqrt()
+        return mean + variance / total.sqrt() * step + left * white, accepted
 
 
 @dataclass(frozen=True)
@@ -210,58 +228,19 @@ class FitCuts(TrippSelection):
         place = (self.limit.limit - expected) / spread.sqrt()[..., None, None]
         return (log_weight + torch.special.log_ndtr(place)).logsumexp((-2, -1))
 
-    def _tried(
-        self, attempt: int, mean: Tensor, factor: Tensor, streams: Streams
+    def tried(
+        self, attempt: int, mean: Tensor, factor: Tensor, luck: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """By turns what the limit keeps, for the range to decide, and the reverse.
+        """d, shape (M, 3), and which of them are kept, shape (M,); see ``TrippSelection``.
 
-        Both are exact. The first finds next to nothing where only the bluest are bright enough,
-        the second where all are too faint.
+        By turns what the limit keeps, for the range to decide, and the reverse. Both are exact.
+        The first takes less time, the second finds what is improbable to be kept, too.
         """
-        if attempt % 2 == 0:
-            draw = draw_all if self.limit is None else self.limit.draw_kept
-            data = draw(mean, factor, streams)
-            return data, self.within(data)
-        return self._from_range(mean, factor, streams)
-
-    def _from_range(self, mean: Tensor, factor: Tensor, streams: Streams) -> tuple[Tensor, Tensor]:
-        """Stretch within its range, colour given stretch, magnitude given both; by rejection."""
-        n = mean.shape[1]
-        luck, white = streams.uniform("range", n, 4), streams.normal("magnitude", n)
-        order = [1, 2, 0]
-        root = factor[..., order, :] @ factor[..., order, :].mT
-        root = torch.linalg.cholesky(root)
-        m, x, c = mean.unbind(-1)
-        size = root.diagonal(dim1=-2, dim2=-1)
-        u, _ = _inside(x, size[..., 0], self.x1, luck[..., 0])
-        middle = c + root[..., 1, 0] * u
-        v, weight = _inside(middle, size[..., 1], self.c, luck[..., 1])
-        expected = m + root[..., 2, 0] * u + root[..., 2, 1] * v
-        if self.limit is None:
-            magnitude = expected + size[..., 2] * white
-        else:
-            variance = size[..., 2] ** 2
-            magnitude = self.limit.magnitudes(expected, variance, luck[..., 2], white)
-            total = (variance + self.limit.width**2).sqrt()
-            # Within the range no supernova is more probable to be kept than one at a corner.
-            slopes = torch.linalg.solve_triangular(
-                root[..., :2, :2].mT, root[..., 2, :2, None], upper=True
-            )[..., 0]
-            off = slopes[..., 0] * -x + slopes[..., 1] * -c
-            best = m + off - self.x1 * slopes[..., 0].abs() - self.c * slopes[..., 1].abs()
-            share, most = (
-                torch.special.log_ndtr((self.limit.limit - place) / total)
-                for place in (expected, best)
-            )
-            weight = weight * (share - most).exp()
-        data = torch.stack([magnitude, x + size[..., 0] * u, middle + size[..., 1] * v], -1)
-        return data, (luck[..., 3] < weight) & data.isfinite().all(-1)
-
-
-def _inside(mean: Tensor, sd: Tensor, reach: float, luck: Tensor) -> tuple[Tensor, Tensor]:
-    """White numbers of normal ones between ±reach, and the probability to lie there."""
-    low, high = (torch.special.ndtr((edge - mean) / sd) for edge in (-reach, reach))
-    return torch.special.ndtri(low + luck * (high - low)), high - low
+        if attempt % 2 == 1:
+            return draw_within(mean, factor, self.ranges, self.limit, luck)
+        way = super().tried if self.limit is None else self.limit.tried
+        data, kept = way(attempt, mean, factor, luck)
+        return data, kept & self.within(data)
 
 
 def draw_all(mean: Tensor, factor: Tensor, streams: Streams) -> Tensor:

@@ -8,6 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sntorch.errors import ConfigError
+from sntorch.sbi.summary_simulator import draw_prior
+from sntorch.sbi.tripp import PRIOR
+from sntorch.sbi.tripp_range import NUMBERS, draw_within
 from sntorch.sbi.tripp_selection import FitCuts, ProbitLimit, TrippSelection
 from sntorch.simulation.streams import Streams
 
@@ -72,10 +75,8 @@ def test_kept_ones_are_those_that_a_lottery_keeps(selection):
 @pytest.mark.parametrize("selection", [FitCuts(LIMIT, 0.8, 0.05), FitCuts(None, 0.8, 0.05)])
 def test_both_ways_to_draw_within_a_range_are_the_same(selection, attempt):
     mean, factor = normal((18.0, -0.3, 0.02))
-    streams = Streams(3, torch.arange(N), "test/")
-    data, kept = selection._tried(
-        attempt, mean.expand(N, 1, 3), factor.expand(N, 1, 3, 3), streams
-    )
+    luck = Streams(3, torch.arange(N), "test/").uniform("luck", NUMBERS)
+    data, kept = selection.tried(attempt, mean.expand(N, 3), factor.expand(N, 3, 3), luck)
     found = data[kept]
     expected = drawn(selection, mean, factor, seed=4)
     assert len(found) > 5_000
@@ -93,6 +94,44 @@ def test_corners_of_a_prior_are_found():
     found = drawn(cuts, mean, factor, n=500)
     assert bool(found.isfinite().all())
     assert bool(cuts.within(found).all())
+
+
+def test_what_is_most_improbable_has_the_right_density():
+    """Its density is integrated on a grid."""
+    mean = torch.tensor([21.0, 1.0, 0.05], dtype=torch.float64)
+    factor = torch.tensor([[0.1, -0.1, 0.3], [0.0, 0.7, 0.0], [0.0, 0.02, 0.1]]).double()
+    factor = torch.linalg.cholesky(factor @ factor.T)
+    cuts = FitCuts(ProbitLimit(17.5, 0.5), x1=2.0, c=0.15)
+    luck = Streams(3, torch.arange(N), "test/").uniform("luck", NUMBERS)
+    shapes = mean.expand(N, 3), factor.expand(N, 3, 3)
+    data, kept = draw_within(*shapes, cuts.ranges, cuts.limit, luck)
+    assert float(kept.double().mean()) > 0.2
+    assert float(cuts.log_kept(mean, factor @ factor.T)) < -20
+    middles = torch.linspace(-1, 1, 323, dtype=torch.float64)[1::2]
+    axes = (20.2 + 1.5 * middles, 2.0 * middles, 0.15 * middles)
+    grid = torch.cartesian_prod(*axes)
+    white = torch.linalg.solve_triangular(factor, (grid - mean).T, upper=False)
+    weight = (cuts.limit.log_probability(grid) - (white**2).sum(0) / 2).softmax(0)
+    expected = weight @ grid
+    spread = (weight @ (grid - expected) ** 2).sqrt()
+    assert float(((data[kept].mean(0) - expected) / spread).abs().max()) < 0.02
+    assert float((data[kept].std(0) / spread - 1).abs().max()) < 0.02
+
+
+def test_few_attempts_are_needed_all_over_the_prior():
+    theta = draw_prior(PRIOR, 20_000, 5)
+    m0, alpha, beta, _, x0, sigma_x, c0, sigma_c = theta.T
+    mean = torch.stack([38.5 + m0 - alpha * x0 + beta * c0, x0, c0], 1)
+    factor = torch.zeros(len(theta), 3, 4).double()
+    factor[:, 0] = torch.stack([theta[:, 3], -alpha * sigma_x, beta * sigma_c, 0 * m0], 1)
+    factor[:, 1, 1], factor[:, 2, 2], factor[:, 2, 3] = sigma_x, sigma_c, 0.03
+    factor = torch.linalg.cholesky(factor @ factor.mT)
+    luck = Streams(3, torch.arange(len(theta)), "test/").uniform("luck", NUMBERS)
+    _, kept = draw_within(mean, factor, (3.0, 0.3), ProbitLimit(17.5, 0.5), luck)
+    # One attempt finds this share of them, which are not the easy ones only.
+    assert float(kept.double().mean()) > 0.3
+    hard = (38.5 + m0 - 17.5 > 2.0) & (c0 > 0.1) & (sigma_c < 0.1)
+    assert float(kept[hard].double().mean()) > 0.15
 
 
 def test_nothing_beyond_the_range_is_kept():

@@ -1,0 +1,46 @@
+"""Standard normal numbers between bounds, however far out in the tails.
+
+Near the middle the distribution function is inverted. In a tail its values run out of digits;
+there a number of density |z| exp(-z² / 2) is drawn, of which a share |bound / z| is to be accepted
+(Marsaglia 1964, Technometrics 6, 101).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+# Bounds beyond which a number is drawn by acceptance, standard deviations.
+TAIL = 8.0
+
+
+def truncated_normal(low: Tensor, high: Tensor, luck: Tensor) -> tuple[Tensor, Tensor]:
+    """Normal numbers between bounds, and ln of the probability with which each is to be accepted.
+
+    Args:
+        low: Lower bounds, -inf for none, any shape.
+        high: Upper bounds above them, +inf for none.
+        luck: Uniform numbers in (0, 1).
+    """
+    mirrored, low, high = _below(low, high)
+    start, end = torch.special.ndtr(low), torch.special.ndtr(high)
+    near = torch.special.ndtri(start + luck * (end - start))
+    share = -torch.expm1((high**2 - low**2) / 2)
+    far = -(high**2 - 2 * torch.log1p(-luck * share)).sqrt()
+    tail = high < -TAIL
+    found = torch.where(tail, far, near)
+    accepted = torch.where(tail, high / far, 1.0).log()
+    return torch.where(mirrored, -found, found), accepted
+
+
+def log_between(low: Tensor, high: Tensor) -> Tensor:
+    """ln of the probability that a standard normal number lies between bounds."""
+    _, low, high = _below(low, high)
+    most = torch.special.log_ndtr(high)
+    return most + torch.log1p(-(torch.special.log_ndtr(low) - most).exp())
+
+
+def _below(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Whether bounds were mirrored so that more of them lies below zero, and the bounds."""
+    mirrored = low > -high
+    return mirrored, torch.where(mirrored, -high, low), torch.where(mirrored, -low, high)
