@@ -47,6 +47,8 @@ class FeaturePerceptron(ClassifierNetwork):
         dropout: Share of hidden units left out while training.
     """
 
+    context_alone = True
+
     def __init__(
         self,
         bands: Sequence[str],
