@@ -18,7 +18,7 @@ from sntorch.saved import SavedModule
 
 
 class KeptDensity(SavedModule, ABC):
-    """p(values | conditions) of kept supernovae by a neural spline flow (Durkan et al. 2019).
+    """p(data | conditions) of kept supernovae by a neural spline flow (Durkan et al. 2019).
 
     A subclass says what the values and the conditions of a supernova are. It is trained on batches
     of supernovae, tuples of tensors.
@@ -68,24 +68,29 @@ class KeptDensity(SavedModule, ABC):
         self.register_buffer("scale", torch.ones(total, dtype=torch.float64))
 
     @abstractmethod
-    def columns(self, *supernovae: Tensor) -> tuple[Tensor, Tensor]:
-        """Conditions (..., F) and values (..., V) of supernovae."""
+    def columns(self, *supernovae: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What the flow sees of supernovae.
+
+        Returns:
+            Conditions, shape (..., F); values, shape (..., V); ln of the volume of the values for
+            that of what was measured, |d values / d data|, which broadcasts with shape (...).
+        """
 
     def standardise(self, batch: tuple[Tensor, ...]) -> None:
         """Take centre and scale of conditions and values from supernovae."""
-        columns = torch.cat(self.columns(*batch), -1)
+        columns = torch.cat(self.columns(*batch)[:2], -1)
         self.centre.copy_(columns.mean(0))
         spread = columns.std(0)
         self.scale.copy_(torch.where(spread > 0, spread, 1.0))
 
     def log_prob(self, *supernovae: Tensor) -> Tensor:
-        """ln p of the values, shape (...), of supernovae that broadcast."""
-        conditions, values = self.columns(*supernovae)
+        """ln p of what was measured, shape (...), of supernovae that broadcast: a density."""
+        conditions, values, log_volume = self.columns(*supernovae)
         n = self.n_conditions
         conditions = (conditions - self.centre[:n]) / self.scale[:n]
         standard = (values - self.centre[n:]) / self.scale[n:]
         found = self.flow(conditions.float()).log_prob(standard.float())
-        return found.to(values) - self.scale[n:].log().sum()
+        return found.to(values) - self.scale[n:].log().sum() + log_volume
 
     def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
         """Mean negative ln p."""

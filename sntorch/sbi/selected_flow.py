@@ -73,8 +73,8 @@ class SelectedFlow(KeptDensity):
         }
         self.save_hyperparameters(self.config)
 
-    def columns(self, *supernovae: Tensor) -> tuple[Tensor, Tensor]:
-        """Conditions (..., 5), and data (..., 3) with m from the mean brightness.
+    def columns(self, *supernovae: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Conditions (..., 5), data (..., 3) with m from the mean brightness, ln of no change.
 
         Args:
             supernovae: z (...), data (..., 3) and θ (..., 5), which broadcast.
@@ -92,7 +92,7 @@ class SelectedFlow(KeptDensity):
             + [data[..., k].expand(shape) for k in (1, 2)],
             -1,
         )
-        return conditions, residual
+        return conditions, residual, residual.new_zeros(())
 
 
 class SelectedSupernovae(IterableDataset[Supernovae]):

@@ -1,106 +1,64 @@
-"""The share of a Tripp sample that is kept, by an efficiency that was learnt from injections.
+"""The share of a Tripp sample that is kept, learnt from injections.
 
-Nothing is asked of a selection but to say of measured supernovae whether they are kept. Injections
-are supernovae of known true magnitude, stretch and colour with the errors of those of the sample;
-the network learns the share of their measurements that is kept as a function of true values and
-errors. Given θ the true values are normal, so that
+Nothing is asked of a selection but to say of measured supernovae whether they are kept, and it may
+be as sharp as it likes. Given θ the measured d of a supernova is normal before selection, so that
+with injections d_k of density q,
 
-    P(kept | z_i, W_i, θ) = ∫ N(t; mean_i, P(θ)) ε(t, W_i) dt,
+    P(kept | z_i, W_i, θ) = Σ_k w_k P(kept | d_k) / Σ_k w_k,
+    w_k = N(d_k; mean_i(θ), P(θ) + W_i) / q_i(d_k),
 
-here by Gauss-Hermite quadrature over the three of them.
+as in gravitational-wave astronomy (Tiwari 2018, CQG 35, 145009; Farr 2019, RNAAS 3, 66), with
+injections of each supernova's own (``tripp_injections.py``). The same injections serve all θ: the
+share is a smooth function of θ even of a sharp cut, and what is wrong of it hardly changes from
+one θ of a posterior to the next. Deviation: the weights are divided by their sum, which makes the
+share of a selection that keeps everything exactly one.
 
-Letters in shapes: ``N`` supernovae, ``M`` injections.
+Letters in shapes: ``N`` supernovae, ``K`` injections of each.
 """
 
 from __future__ import annotations
 
-import copy
-import itertools
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from sntorch.errors import ConfigError
-from sntorch.inference.efficiency import EfficiencyModule, fit_efficiency
 from sntorch.sbi.prior import BoxPrior
-from sntorch.sbi.summary_simulator import draw_prior
-from sntorch.sbi.tripp import TrippSample, factor_features, population_root, tripp_moments
-from sntorch.sbi.tripp_selection import TrippSelection, draw_all
+from sntorch.sbi.tripp import TrippSample, tripp_moments
+from sntorch.sbi.tripp_injections import Injections, inject_tripp, whitened
+from sntorch.sbi.tripp_selection import TrippSelection
 from sntorch.simulation.streams import Streams
 
-# Gauss-Hermite nodes in magnitude, stretch and colour: cuts of the latter two are sharp.
-NODES = (4, 9, 9)
-# ln L may differ by so much between draws of a posterior for twice as many nodes; draws looked at.
-MOST_OFF, N_CHECKED = 0.5, 20
-# Standard deviations of true values are this much larger than the population's.
-BROADER = 1.5
-REPEATS = 32
-# Numbers that are held of one layer of the network at once.
+# Standard deviation that ln L may have between draws of a posterior because of the injections;
+# draws looked at.
+MOST_OFF, N_CHECKED = 0.3, 20
+# A share below which no injection has shown what it is.
+LEAST = 1e-9
+# Distance moduli and covariances that rounding may change, mag and mag².
+ROUNDING = 1e-6
+# Weights that are held at once.
 AT_ONCE = 1 << 22
-
-
-def inject_tripp(
-    sample: TrippSample, selection: TrippSelection, prior: BoxPrior, n: int, seed: int
-) -> tuple[Tensor, Tensor]:
-    """Supernovae of known true values, measured with the errors of a sample, kept or not.
-
-    Args:
-        sample: Redshifts, distances and covariances.
-        selection: What is kept.
-        prior: Of the θ whose supernovae are injected, somewhat broader than they are.
-        n: Number of injections.
-        seed: Any integer.
-
-    Returns:
-        Latents, shape (M, 9), of ``latents``, and the mean of P(kept | d) over measurements of
-        each, shape (M,).
-    """
-    streams = Streams(seed, torch.arange(n), "tripp-injections/")
-    each = (len(sample.names) * streams.uniform("supernova", 1)[:, 0]).long()
-    theta = draw_prior(prior, n, seed)
-    population = population_root(theta)
-    mean = tripp_moments(sample, theta)[0][torch.arange(n), each]
-    white = BROADER * streams.normal("true", 3)
-    true = mean + (population @ white[..., None])[..., 0]
-    factor = torch.linalg.cholesky(sample.covariance)[each]
-    measured = draw_all(
-        true[:, None].expand(-1, REPEATS, -1), factor[:, None], streams.within("measured")
-    )
-    kept = selection.log_probability(measured).exp().mean(1)
-    # A mean of ones may come out above one by rounding.
-    return latents(true, factor), kept.clamp(max=1.0)
-
-
-def latents(true: Tensor, factor: Tensor) -> Tensor:
-    """What an efficiency depends on, shape (..., 9).
-
-    Args:
-        true: Magnitude, stretch and colour before noise, shape (..., 3).
-        factor: Of the covariance of the errors, lower triangular, shape (..., 3, 3).
-    """
-    return torch.cat([true, factor_features(factor).expand(*true.shape[:-1], 6)], -1)
 
 
 def fit_tripp_efficiency(
     sample: TrippSample, selection: TrippSelection, prior: BoxPrior, n: int, seed: int = 0
 ) -> LearntShare:
-    """Learn the efficiency of a selection from n injections.
+    """Learn the share that a selection keeps from n injections.
 
     Args:
-        sample: Redshifts, distances and covariances.
+        sample: Redshifts, distances, covariances, and the supernovae, which were kept.
         selection: What is kept.
-        prior: Of the θ whose supernovae are injected.
-        n: Number of injections.
-        seed: Of injections and first weights.
+        prior: The region of θ.
+        n: Number of injections at least, see ``inject_tripp``.
+        seed: Of injections.
 
     Raises:
-        ConfigError: A selection that keeps all of them, or none.
+        ConfigError: A selection that keeps none of them.
     """
-    given, kept = inject_tripp(sample, selection, prior, n, seed)
-    return LearntShare(selection, sample, fit_efficiency(given, kept, seed))
+    return LearntShare(selection, sample, inject_tripp(sample, selection, prior, n, seed))
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,15 +67,13 @@ class LearntShare(TrippSelection):
 
     Attributes:
         selection: What is kept.
-        sample: The supernovae whose errors count, in the order of all moments.
-        efficiency: Of ``latents``.
-        nodes: Of the integral over magnitude, stretch and colour.
+        sample: The supernovae whose distances and errors count, in the order of all moments.
+        injections: Of these supernovae.
     """
 
     selection: TrippSelection
     sample: TrippSample
-    efficiency: EfficiencyModule
-    nodes: tuple[int, ...] = NODES
+    injections: Injections
 
     @property
     def ranges(self) -> tuple[float, float]:
@@ -125,22 +81,30 @@ class LearntShare(TrippSelection):
         return self.selection.ranges
 
     def check(self, theta: Tensor) -> None:
-        """Refuse an integral that has not converged where a posterior is.
+        """Refuse too few injections where a posterior is.
+
+        The two halves of the injections are independent: half of their difference is the error of
+        both together.
 
         Args:
             theta: Draws of the posterior, shape (S, 8).
 
         Raises:
-            ConfigError: With twice as many nodes the likelihood differs by more than it may.
+            ConfigError: The likelihood is less certain than it may be.
         """
         moments = tripp_moments(self.sample, theta[:: max(len(theta) // N_CHECKED, 1)])
-        finer = replace(self, nodes=tuple(2 * n for n in self.nodes))
-        off = (finer.log_kept(*moments) - self.log_kept(*moments)).sum(-1).std()
-        if not float(off) < MOST_OFF:
+        middle = self.injections.kept.shape[1] // 2
+        first, second = (
+            self._log_share(*moments, part) for part in (slice(middle), slice(middle, None))
+        )
+        off = float((first - second).sum(-1).std()) / 2
+        blind = float(torch.maximum(first, second).min()) <= math.log(LEAST)
+        if blind or not off < MOST_OFF:
+            found = "show nothing kept" if blind else f"leave ln L uncertain by {off:.2g}"
             raise ConfigError(
-                f"selection {self.selection}: too sharp for the integral over true values, which "
-                f"leaves ln L uncertain by {float(off):.2g}; methods=[selected_flow] is accepted, "
-                "or a closed form"
+                f"selection {self.selection}: {self.injections.kept.numel()} injections "
+                f"{found} where the posterior is; more of them (efficiency.injections=…), "
+                "methods=[selected_flow] or a closed form is accepted"
             )
 
     def log_probability(self, data: Tensor) -> Tensor:
@@ -153,13 +117,12 @@ class LearntShare(TrippSelection):
         Args:
             mean: Of the sample's N supernovae, shape (..., N, 3).
             covariance: Errors included, shape (..., N, 3, 3).
+
+        Raises:
+            ConfigError: Moments of other supernovae.
         """
-        factor = torch.linalg.cholesky(covariance - self.sample.covariance)
-        rows = mean.reshape(-1, *mean.shape[-2:]), factor.reshape(-1, *factor.shape[-3:])
-        size = self.efficiency.hidden * len(self._nodes[0]) * mean.shape[-2]
-        parts = (part.split(max(AT_ONCE // size, 1)) for part in rows)
-        found = [self._log_mean(*each) for each in zip(*parts, strict=True)]
-        return torch.cat(found).reshape(mean.shape[:-1])
+        self._check_sample(mean.detach(), covariance.detach())
+        return self._log_share(mean, covariance, slice(None))
 
     def draw_kept(self, mean: Tensor, factor: Tensor, streams: Streams) -> Tensor:
         """Kept d, shape (B, N, 3); see ``TrippSelection``."""
@@ -168,26 +131,78 @@ class LearntShare(TrippSelection):
     def __str__(self) -> str:
         return f"{self.selection}, its share learnt"
 
-    def _log_mean(self, mean: Tensor, factor: Tensor) -> Tensor:
-        node, log_weight = self._nodes
-        true = mean[..., None, :] + node @ factor.mT
-        given = latents(true, self._errors[:, None].expand(-1, len(node), -1, -1))
-        # Single precision: two thirds of the time of an inference go into these.
-        found = self._fast(given.float()).to(true)
-        return (found + log_weight).logsumexp(-1)
+    def _check_sample(self, mean: Tensor, covariance: Tensor) -> None:
+        """Distances and errors have to be the sample's: what is left of them is the population's,
+        the same for all supernovae.
+        """
+        n = len(self.sample.names)
+        if mean.shape[-2:] != (n, 3):
+            raise ConfigError(
+                f"{self}: of the {n} supernovae from {self.sample.names[0]} on; moments of "
+                f"another sample were found, shape {tuple(mean.shape)}"
+            )
+        left = {
+            "redshifts": mean[..., 0] - self.sample.mu,
+            "covariances": (covariance - self.sample.covariance).flatten(-2).movedim(-2, -1),
+        }
+        for name, values in left.items():
+            if bool((values.amax(-1) - values.amin(-1) > ROUNDING).any()):
+                raise ConfigError(
+                    f"{self}: of the {n} supernovae from {self.sample.names[0]} on; moments of "
+                    f"a sample with other {name}, or in another order, were found"
+                )
+
+    def _log_share(self, mean: Tensor, covariance: Tensor, part: slice) -> Tensor:
+        """That by a part of the injections."""
+        rows = mean.reshape(-1, *mean.shape[-2:]), covariance.reshape(-1, *covariance.shape[-3:])
+        size = self.injections.kept.numel()
+        parts = (one.split(max(AT_ONCE // size, 1)) for one in rows)
+        found = [self._weighed(*each, part) for each in zip(*parts, strict=True)]
+        return torch.cat(found).reshape(mean.shape[:-1])
+
+    def _weighed(self, mean: Tensor, covariance: Tensor, part: slice) -> Tensor:
+        known = self.injections
+        centre = torch.linalg.solve_triangular(
+            known.factor, (mean - known.mean)[..., None], upper=False
+        )
+        spread = torch.linalg.solve_triangular(known.factor, covariance, upper=False)
+        spread = torch.linalg.solve_triangular(known.factor, spread.mT, upper=False)
+        # Single precision: nearly all of the time of an inference goes into these.
+        terms = _normal_terms(centre[..., 0], spread).float().permute(1, 2, 0)
+        log_weight = self._powers[:, part] @ terms - self._log_density[:, part]
+        weight = (log_weight - log_weight.detach().amax(1, keepdim=True)).exp()
+        kept, every = (self._counts[..., part] @ weight).unbind(1)
+        return (kept / every).clamp(min=LEAST).log().T.to(mean)
 
     @cached_property
-    def _fast(self) -> EfficiencyModule:
-        return copy.deepcopy(self.efficiency).float()
+    def _powers(self) -> Tensor:
+        """What ln of a normal density is linear in, of injections, shape (N, K, 10)."""
+        known = self.injections
+        place = whitened(known.data, known.mean, known.factor)
+        first, second = PAIRS
+        square = place[..., first] * place[..., second]
+        return torch.cat([torch.ones_like(place[..., :1]), place, square], -1).float()
 
     @cached_property
-    def _errors(self) -> Tensor:
-        return torch.linalg.cholesky(self.sample.covariance)
+    def _log_density(self) -> Tensor:
+        return self.injections.log_density[..., None].float()
 
     @cached_property
-    def _nodes(self) -> tuple[Tensor, Tensor]:
-        """Standard normal nodes (K, 3) and their ln weights (K,)."""
-        axes = [np.polynomial.hermite_e.hermegauss(n) for n in self.nodes]
-        node = torch.tensor(list(itertools.product(*(axis[0] for axis in axes))))
-        weight = torch.tensor(list(itertools.product(*(a[1] / a[1].sum() for a in axes))))
-        return node.double(), weight.double().log().sum(-1)
+    def _counts(self) -> Tensor:
+        """Of kept injections and of all, shape (N, 2, K)."""
+        kept = self.injections.kept
+        return torch.stack([kept, torch.ones_like(kept)], 1).float()
+
+
+PAIRS = torch.triu_indices(3, 3)
+
+
+def _normal_terms(mean: Tensor, covariance: Tensor) -> Tensor:
+    """ln of normal densities as factors of 1, d and products of two of d, shape (..., 10)."""
+    factor = torch.linalg.cholesky(covariance)
+    precision = torch.cholesky_inverse(factor)
+    slope = (precision @ mean[..., None])[..., 0]
+    constant = -(slope * mean).sum(-1) / 2 - factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+    first, second = PAIRS
+    both = precision[..., first, second] * torch.where(first == second, -0.5, -1.0)
+    return torch.cat([constant[..., None], slope, both], -1)

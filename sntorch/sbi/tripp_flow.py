@@ -41,7 +41,7 @@ Supernovae = tuple[Tensor, Tensor, Tensor]
 
 
 class TrippFlow(KeptDensity):
-    """p of white data, given mean and L of the supernova, by a neural spline flow.
+    """p(d | kept) given mean and L of the supernova, by a neural spline flow of white data.
 
     Args:
         ranges: |x1| and |c| beyond which nothing is kept; infinite for none.
@@ -66,13 +66,17 @@ class TrippFlow(KeptDensity):
         self.config = {"ranges": list(self.ranges), **self.network}
         self.save_hyperparameters(self.config)
 
-    def columns(self, *supernovae: Tensor) -> tuple[Tensor, Tensor]:
-        """Conditions (..., 9) and white data (..., 3) of ``Supernovae``."""
+    def columns(self, *supernovae: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Conditions (..., 9) of ``Supernovae``, white data (..., 3), ln of their volume (...)."""
         _, mean, factor = supernovae
-        return torch.cat([mean, factor_features(factor)], -1), self.whitened(*supernovae)[0]
+        white, log_volume = self.whitened(*supernovae)
+        return torch.cat([mean, factor_features(factor)], -1), white, log_volume
 
     def whitened(self, data: Tensor, mean: Tensor, factor: Tensor) -> tuple[Tensor, Tensor]:
-        """White data (..., 3), and ln of their volume for that of the data (...)."""
+        """White data (..., 3), and ln of their volume for that of the data (...).
+
+        Beyond the ranges, where nothing is kept, that is -inf.
+        """
         residual = (data - mean)[..., None]
         white = torch.linalg.solve_triangular(factor, residual, upper=False)[..., 0]
         log_volume = -factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
@@ -85,7 +89,8 @@ class TrippFlow(KeptDensity):
             columns[k], more = stretched(
                 columns[k], (-reach - centre) / size, (reach - centre) / size
             )
-            log_volume = log_volume + more
+            inside = data[..., k].abs() < reach
+            log_volume = torch.where(inside, log_volume + more, -torch.inf)
         return torch.stack(columns, -1), log_volume
 
 
@@ -197,9 +202,8 @@ class TrippFlowLikelihood:
         return len(self.sample)
 
     def __call__(self, theta: Tensor) -> Tensor:
-        """ln p up to a constant, shape (B, C), of θ (B, C, 8)."""
-        parts = normal_parts(self.sample, theta)
-        return (self.flow.log_prob(*parts) + self.flow.whitened(*parts)[1]).sum(-1)
+        """ln p, shape (B, C), of θ (B, C, 8)."""
+        return self.flow.log_prob(*normal_parts(self.sample, theta)).sum(-1)
 
     def take(self, index: Tensor) -> Self:
         """That of the chosen samples."""

@@ -9,15 +9,7 @@ from test_tripp_selection import BlueEdge
 
 from sntorch.errors import ConfigError
 from sntorch.sbi.prior import BoxPrior
-from sntorch.sbi.tripp import PARAMETERS, PRIOR, TrippLikelihood, simulate_tripp, tripp_moments
-from sntorch.sbi.tripp_efficiency import fit_tripp_efficiency
-from sntorch.sbi.tripp_flow import (
-    TrippFlow,
-    TrippFlowLikelihood,
-    fit_tripp_flow,
-    normal_parts,
-    stretched,
-)
+from sntorch.sbi.tripp import PARAMETERS, PRIOR, TrippLikelihood, simulate_tripp
 from sntorch.sbi.tripp_methods import Learnt, TrippMethods, tripp_methods
 from sntorch.sbi.tripp_selection import FitCuts, ProbitLimit
 
@@ -39,65 +31,6 @@ def sample():
 def points(n=200):
     u = torch.rand(n, 8, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     return BOX.from_uniform(0.3 + 0.4 * u)[None]
-
-
-def errors(likelihood, sample):
-    """Of ln p relative to the truth's, over a region of a few σ; and the size of ln p there."""
-    theta = torch.cat([truths(1)[:, None], points()], 1)
-    with torch.no_grad():
-        found = likelihood(theta)[0]
-        exact = TrippLikelihood(sample, SELECTION)(theta)[0]
-    off = (found - exact)[1:] - (found - exact)[0]
-    return float(off.std()), float((exact[1:] - exact[0]).std())
-
-
-def test_a_learnt_share_is_the_exact_one(sample):
-    wide = FitCuts(SELECTION.limit)
-    learnt = fit_tripp_efficiency(sample, wide, BOX, 10_000, seed=1)
-    mean, covariance = tripp_moments(sample, points(20))
-    exact = wide.log_kept(mean, covariance)
-    off = learnt.log_kept(mean, covariance) - exact
-    assert float(off.square().mean().sqrt()) < 0.05
-    assert float(off.sum(-1).std()) < 0.1 * float(exact.sum(-1).std())
-    assert "share learnt" in str(learnt)
-
-
-def test_a_learnt_likelihood_is_close_to_the_exact_one(sample):
-    flow = fit_tripp_flow(sample, SELECTION, BOX, batch=512, steps=250, seed=1)
-    error, size = errors(TrippFlowLikelihood(flow, sample), sample)
-    ignored, _ = errors(TrippLikelihood(sample, None), sample)
-    assert error < 0.3 * size
-    assert error < 0.3 * ignored
-
-
-def test_white_data_of_everything_kept_are_white():
-    data = simulate_tripp(observed(5), truths(20_000), None, seed=2)
-    white, log_volume = TrippFlow().whitened(*normal_parts(data, truths(20_000)))
-    assert float(white.mean((0, 1)).abs().max()) < 0.02
-    assert float((white.flatten(0, 1).T.cov() - torch.eye(3)).abs().max()) < 0.02
-    assert log_volume.shape == (20_000, 5)
-
-
-def test_stretched_numbers_are_normal_and_their_volume_is_the_derivative():
-    low, high = torch.tensor(-0.7).double(), torch.tensor(1.2).double()
-    u = torch.linspace(0.01, 0.99, 99, dtype=torch.float64)
-    below = torch.special.ndtr(low)
-    value = torch.special.ndtri(below + u * (torch.special.ndtr(high) - below)).requires_grad_()
-    found, log_volume = stretched(value, low, high)
-    torch.testing.assert_close(torch.special.ndtr(found), u)
-    (slope,) = torch.autograd.grad(found.sum(), value)
-    torch.testing.assert_close(log_volume, slope.log())
-
-
-def test_the_volume_of_white_data_is_that_of_their_derivative():
-    flow, generator = TrippFlow(ranges=(3.0, 0.3)), torch.Generator().manual_seed(2)
-    factor = torch.tensor([[1.0, 0, 0], [0.01, 0.08, 0], [-0.2, 0.1, 0.3]]).double()
-    mean = torch.tensor([-0.3, 0.02, 17.4]).double()
-    for _ in range(5):
-        data = mean + factor @ torch.randn(3, generator=generator).double().clamp(-2, 2)
-        jacobian = torch.func.jacrev(lambda d: flow.whitened(d, mean, factor)[0])(data)
-        expected = torch.linalg.slogdet(jacobian)[1]
-        torch.testing.assert_close(flow.whitened(data, mean, factor)[1], expected)
 
 
 def test_a_selection_of_ones_own_is_corrected_for(sample):
@@ -160,13 +93,6 @@ def test_a_posterior_that_is_broader_than_where_it_was_learnt_is_not_cut_off(sam
     first = Elsewhere(middle + sd.double() * white)
     found = replace(one, first=first, prior=WIDE).sample(sample, 2_000)[0]
     assert float(found[:, 0].std()) == pytest.approx(0.5, rel=0.1)
-
-
-def test_a_sharp_limit_that_the_integral_cannot_follow_is_refused(sample):
-    sharp = FitCuts(ProbitLimit(17.3, 0.02), 1.5, 0.12)
-    learnt = fit_tripp_efficiency(sample, sharp, BOX, 2_000, seed=1)
-    with pytest.raises(ConfigError, match="too sharp for the integral over true values"):
-        learnt.check(points()[0])
 
 
 class Elsewhere:
