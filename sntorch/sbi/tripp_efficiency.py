@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -85,7 +86,12 @@ def latents(true: Tensor, factor: Tensor) -> Tensor:
 
 
 def fit_tripp_efficiency(
-    sample: TrippSample, selection: TrippSelection, prior: BoxPrior, n: int, seed: int = 0
+    sample: TrippSample,
+    selection: TrippSelection,
+    prior: BoxPrior,
+    n: int,
+    seed: int = 0,
+    progress: Callable[[float], None] | None = None,
 ) -> LearntShare:
     """Learn the efficiency of a selection from n injections.
 
@@ -95,12 +101,13 @@ def fit_tripp_efficiency(
         prior: Of the θ whose supernovae are injected.
         n: Number of injections.
         seed: Of injections and first weights.
+        progress: Called with the fraction done, now and then.
 
     Raises:
         ConfigError: A selection that keeps all of them, or none.
     """
     given, kept = inject_tripp(sample, selection, prior, n, seed)
-    return LearntShare(selection, sample, fit_efficiency(given, kept, seed))
+    return LearntShare(selection, sample, fit_efficiency(given, kept, seed, progress))
 
 
 @dataclass(frozen=True, eq=False)
