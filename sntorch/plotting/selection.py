@@ -78,7 +78,7 @@ def calibration_figure(
     # Below the panels: on the band it would hide what the lines do.
     handles, labels = left.get_legend_handles_labels()
     figure.legend(
-        handles, labels, loc="outside lower center", frameon=False, fontsize="small", ncols=8
+        handles, labels, loc="outside lower center", frameon=False, fontsize="small", ncols=5
     )
     level = np.asarray(levels, dtype=float)
     right.plot(level, np.asarray(expected_coverage) - level, color=COLORS[0])

@@ -114,13 +114,11 @@ def floors(n: int, dim: int, chance: float = 0.95) -> dict[str, tuple[float, flo
     from scipy.stats import binom, kstwo
 
     tail = (1 - chance) / (2 * dim)
-    found = {
-        f"coverage_{level}": tuple(
-            float(binom.ppf(q, n, level / 100)) / n for q in (tail, 1 - tail)
-        )
-        for level in LEVELS
-    }
-    return found | {"tarp_deviation": (0.0, float(kstwo.ppf(chance, n)))}
+    found = {"tarp_deviation": (0.0, float(kstwo.ppf(chance, n)))}
+    for level in LEVELS:
+        low, high = (float(binom.ppf(q, n, level / 100)) / n for q in (tail, 1 - tail))
+        found[f"coverage_{level}"] = low, high
+    return found
 
 
 def reference_points(n: int, dim: int, seed: int) -> Tensor:
