@@ -42,6 +42,9 @@ ELSEWHERE = {
     "sntorch train-bayesn population=own population._target_=mypkg.MyPopulation": (
         "tests/cli/test_train_bayesn.py"
     ),
+    "sntorch infer … selection=null +selection._target_=mypkg.BlueOnly +selection.edge=0.1": (
+        "tests/cli/test_infer.py"
+    ),
     "sntorch train experiment=gan_ia model.generator._target_=mypkg.MyNet": "tests/test_wheel.py",
 }
 README = Path(__file__).parents[1] / "README.md"

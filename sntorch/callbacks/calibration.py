@@ -14,10 +14,8 @@ from torch import Tensor
 from sntorch.callbacks.board import board_of
 from sntorch.errors import ConfigError
 from sntorch.plotting.selection import calibration_figure
-from sntorch.sbi.diagnostics import Calibration, calibrate
+from sntorch.sbi.diagnostics import LEVELS, Calibration, calibrate
 from sntorch.sbi.estimator import PosteriorEstimator
-
-LEVELS = (68, 95)
 
 
 def calibration_plot(found: Calibration) -> Figure:

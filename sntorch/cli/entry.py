@@ -8,7 +8,7 @@ import os
 import select
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,38 @@ def whole_number(cfg: Any, key: str, least: int) -> int:
     if not isinstance(cfg[key], int) or cfg[key] < least:
         raise ConfigError(f"{key}={cfg[key]}: a whole number of at least {least} is accepted")
     return cfg[key]
+
+
+def listed(cfg: Any, key: str) -> list[str]:
+    """What an entry names: several, one, or nothing.
+
+    Raises:
+        ConfigError: The same twice.
+    """
+    from omegaconf import OmegaConf
+
+    if OmegaConf.is_missing(cfg, key) or cfg[key] is None:
+        return []
+    names = [cfg[key]] if isinstance(cfg[key], str) else list(cfg[key])
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            raise ConfigError(f"{key} names {name} twice; once is accepted")
+    return names
+
+
+def settings(cfg: Any, key: str, accepted: Iterable[str]) -> dict[str, Any]:
+    """The settings below ``key``, by name.
+
+    Raises:
+        ConfigError: One that is not accepted.
+    """
+    found, known = dict(cfg[key]), tuple(accepted)
+    for name in found:
+        if name not in known:
+            raise ConfigError(
+                f"{key}.{name}={found[name]}: no such setting; accepted: {', '.join(known)}"
+            )
+    return found
 
 
 def _use_threads(n: int | None) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sntorch.cli.entry import whole_number
+from sntorch.cli.entry import listed, settings, whole_number
 from sntorch.cli.runs import quieten
 from sntorch.errors import ConfigError
 
@@ -39,6 +40,7 @@ def evaluate_sbi(cfg: DictConfig, output: Path) -> str:
     from sntorch.cli.sbi_metrics import sbi_metrics
     from sntorch.cli.sbi_report import sbi_summary, write_sbi_report
     from sntorch.cli.selection_figures import efficiency_figures
+    from sntorch.cli.stages import Stages
     from sntorch.sbi.benchmarks import check_networks, compare_methods
     from sntorch.sbi.opening import open_estimator
 
@@ -49,10 +51,11 @@ def evaluate_sbi(cfg: DictConfig, output: Path) -> str:
     benchmark = instantiate(cfg.benchmark, _convert_="all")
     networks = {path: open_estimator(path).eval() for path in listed(cfg, "ckpt")}
     benchmark = narrowed(benchmark, networks.values())
-    methods, seconds = prepared(cfg, benchmark, networks)
-    found = compare_methods(
-        benchmark, methods, cfg.n_surveys, cfg.draws, cfg.seed, bool(cfg.at_fiducial)
-    )
+    with Stages() as stages:
+        methods, seconds = prepared(cfg, benchmark, networks, stages)
+        found = compare_methods(
+            benchmark, methods, cfg.n_surveys, cfg.draws, cfg.seed, bool(cfg.at_fiducial), stages
+        )
     checks = check_networks(benchmark, methods, found, thorough)
     metrics = sbi_metrics(benchmark, found, seconds, checks)
     others = efficiency_figures(methods, cfg.seed)
@@ -66,6 +69,8 @@ def check_settings(cfg: DictConfig) -> CheckSettings:
     Raises:
         ConfigError: ``network_checks`` is neither settings nor false, or numbers too small.
     """
+    from dataclasses import fields
+
     from sntorch.sbi.benchmarks import CheckSettings
 
     chosen = cfg.network_checks
@@ -73,24 +78,9 @@ def check_settings(cfg: DictConfig) -> CheckSettings:
         return CheckSettings(surveys=0)
     if not hasattr(chosen, "keys"):
         raise ConfigError(f"network_checks={chosen}: false, or network_checks.surveys=… and so on")
-    return CheckSettings(**chosen)
-
-
-def listed(cfg: DictConfig, key: str) -> list[str]:
-    """What an entry names: several, one, or nothing.
-
-    Raises:
-        ConfigError: The same twice.
-    """
-    from omegaconf import OmegaConf
-
-    if OmegaConf.is_missing(cfg, key) or cfg[key] is None:
-        return []
-    names = [cfg[key]] if isinstance(cfg[key], str) else list(cfg[key])
-    for i, name in enumerate(names):
-        if name in names[:i]:
-            raise ConfigError(f"{key} names {name} twice; once is accepted")
-    return names
+    return CheckSettings(
+        **settings(cfg, "network_checks", [f.name for f in fields(CheckSettings)])
+    )
 
 
 def narrowed(benchmark: Benchmark, estimators: Iterable[PosteriorEstimator]) -> Benchmark:
@@ -105,7 +95,10 @@ def narrowed(benchmark: Benchmark, estimators: Iterable[PosteriorEstimator]) -> 
 
 
 def prepared(
-    cfg: DictConfig, benchmark: Benchmark, networks: Mapping[str, PosteriorEstimator]
+    cfg: DictConfig,
+    benchmark: Benchmark,
+    networks: Mapping[str, PosteriorEstimator],
+    progress: Callable[[str, float], None],
 ) -> tuple[list[SelectionInference], dict[str, float]]:
     """The methods asked for, and CPU seconds to train each here.
 
@@ -121,18 +114,22 @@ def prepared(
     seconds: dict[str, float] = {}
     for name in names:
         begun = time.process_time()
-        methods.append(_method(cfg, benchmark, name))
+        methods.append(_method(cfg, benchmark, name, partial(progress, f"{name}, learning")))
         if name != "ignored":
             seconds[methods[-1].name] = time.process_time() - begun
     return methods, seconds
 
 
-def _method(cfg: DictConfig, benchmark: Benchmark, name: str) -> SelectionInference:
+def _method(
+    cfg: DictConfig, benchmark: Benchmark, name: str, progress: Callable[[float], None]
+) -> SelectionInference:
     if name == "ignored":
         return benchmark.ignored()
     if name == "efficiency":
-        return benchmark.efficiency(whole_number(cfg.efficiency, "injections", 100), cfg.seed)
-    settings: dict[str, Any] = dict(cfg.selected_flow)
+        settings(cfg, "efficiency", ("injections",))
+        injections = whole_number(cfg.efficiency, "injections", 100)
+        return benchmark.efficiency(injections, cfg.seed, progress)
+    given = settings(cfg, "selected_flow", ("path", "batch", "steps"))
     for key in ("batch", "steps"):
         whole_number(cfg.selected_flow, key, 1)
-    return benchmark.selected_flow(seed=cfg.seed, **settings)
+    return benchmark.selected_flow(seed=cfg.seed, progress=progress, **given)

@@ -15,7 +15,7 @@ STYLE = (
     "body{font-family:sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem;color:#222}"
     "table{border-collapse:collapse}td,th{padding:.25rem .8rem;text-align:right}"
     "td:first-child,th:first-child{text-align:left}tr{border-bottom:1px solid #ddd}"
-    "img{max-width:100%;display:block;margin:.5rem 0 2rem}"
+    "img{max-width:100%;display:block;margin:.5rem 0}p{max-width:60rem}"
 )
 
 
@@ -50,11 +50,12 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n"
 
 
-def pictures(images: Mapping[str, bytes]) -> str:
-    """PNG images by name, each under its name."""
+def pictures(images: Mapping[str, bytes], captions: Mapping[str, str] | None = None) -> str:
+    """PNG images by name, each under its name and above its caption, where it has one."""
     return "\n".join(
         f'<h2>{escape(name.replace("_", " "))}</h2>\n<img alt="{escape(name)}" '
         f'src="data:image/png;base64,{base64.b64encode(image).decode()}">'
+        + (paragraph(captions[name]) if captions and name in captions else "")
         for name, image in images.items()
     )
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sntorch.cli.bayesn_runs import output_folder, write_config
-from sntorch.cli.entry import hydra_main, told_warnings, whole_number
+from sntorch.cli.entry import hydra_main, listed, settings, told_warnings, whole_number
 from sntorch.cli.outputs import refuse_existing_report
 from sntorch.errors import ConfigError
 
@@ -25,6 +25,8 @@ def main(cfg: DictConfig) -> None:
     whole_number(cfg.efficiency, "injections", 100)
     for name in ("batch", "steps"):
         whole_number(cfg.selected_flow, name, 1)
+    settings(cfg, "efficiency", ("injections",))
+    settings(cfg, "selected_flow", ("batch", "steps"))
     folder = output_folder(cfg.out, cfg.task)
     refuse_existing_report(folder, cfg.overwrite)
     with told_warnings():
@@ -37,6 +39,8 @@ def infer(cfg: DictConfig, folder: Path) -> str:
     from hydra.utils import instantiate
 
     from sntorch.cli.infer_report import checked, write_infer_report
+    from sntorch.cli.infer_words import setting
+    from sntorch.cli.stages import Stages
     from sntorch.physics.cosmology import Cosmology
     from sntorch.sbi.prior import BoxPrior
     from sntorch.sbi.tripp_files import read_tripp
@@ -51,13 +55,14 @@ def infer(cfg: DictConfig, folder: Path) -> str:
     if cfg.quality:
         n = len(read_tripp(cfg.files, cosmology).names) - len(observed.names)
         selection, told = with_quality(selection), f"{told} ({n} left out by the fit cuts)"
-    known = TrippMethods(observed, selection, prior, cfg.seed)
-    known.check()
-    draws = posteriors(cfg, known)
-    kept = "all kept" if selection is None else f"kept with probability {selection}"
+    with Stages() as stages:
+        known = TrippMethods(observed, selection, prior, cfg.seed, stages)
+        known.check()
+        draws = posteriors(cfg, known)
     checks = checked(draws, known)
     write_config(folder, cfg)
-    return write_infer_report(folder, known, draws, checks, f"{told}, {kept}.")
+    paragraphs = setting(told, selection, cosmology, prior, cfg.draws, cfg.seed)
+    return write_infer_report(folder, known, draws, checks, paragraphs)
 
 
 def posteriors(cfg: DictConfig, known: TrippMethods) -> dict[str, Tensor]:
@@ -69,8 +74,8 @@ def posteriors(cfg: DictConfig, known: TrippMethods) -> dict[str, Tensor]:
     from sntorch.sbi.opening import open_estimator
     from sntorch.sbi.tripp_methods import tripp_methods
 
-    names = default_methods(known) if cfg.methods is None else _listed(cfg.methods)
-    paths = _listed(cfg.ckpt)
+    names = default_methods(known) if cfg.methods is None else tuple(listed(cfg, "methods"))
+    paths = listed(cfg, "ckpt")
     networks = [known.network(path, open_estimator(path).eval()) for path in paths]
     methods = tripp_methods(known, names, cfg.efficiency.injections, dict(cfg.selected_flow))
     if not methods and not networks:
@@ -78,11 +83,6 @@ def posteriors(cfg: DictConfig, known: TrippMethods) -> dict[str, Tensor]:
     return {
         one.name: one.sample(known.sample, cfg.draws, cfg.seed)[0] for one in (*methods, *networks)
     }
-
-
-def _listed(entry: Any) -> tuple[str, ...]:
-    """Several names, one, or none."""
-    return (entry,) if isinstance(entry, str) else tuple(entry or ())
 
 
 def default_methods(known: TrippMethods) -> tuple[str, ...]:

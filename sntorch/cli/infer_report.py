@@ -24,7 +24,7 @@ def write_infer_report(
     known: TrippMethods,
     draws: Mapping[str, Tensor],
     checks: DataFrame,
-    told: str,
+    told: list[str],
 ) -> str:
     """Write draws, a summary, predictive checks, figures and a page; returns the summary's text.
 
@@ -33,10 +33,11 @@ def write_infer_report(
         known: The sample, its selection and the prior.
         draws: Of the posteriors by estimator, shape (S, D) each.
         checks: Of ``checked``.
-        told: What was observed, in a sentence.
+        told: What was observed and assumed, in paragraphs.
     """
     from sntorch.atomic import atomic_write
-    from sntorch.cli.html import document, pictures, png
+    from sntorch.cli import infer_words as words
+    from sntorch.cli.html import document, paragraph, pictures, png
     from sntorch.cli.html import table as html_table
 
     with atomic_write(folder / "draws.parquet") as draft:
@@ -50,10 +51,12 @@ def write_infer_report(
     page = document(
         "Population of a selected sample",
         "sntorch infer",
-        [told],
-        html_table(list(summary.columns), _texts(summary))
-        + html_table(list(checks.columns), _texts(checks))
-        + pictures({name: png(figure) for name, figure in figures.items()}),
+        told,
+        "".join(map(paragraph, words.methods_told(draws)))
+        + html_table(list(summary.columns), map(words.value_texts, _rows(summary)))
+        + paragraph(words.CHECKED)
+        + html_table(list(checks.columns), map(words.check_texts, _rows(checks)))
+        + pictures({name: png(figure) for name, figure in figures.items()}, captions(draws)),
     )
     with atomic_write(folder / "report.html") as draft:
         draft.write_text(page, encoding="utf-8")
@@ -86,11 +89,12 @@ def checked(draws: Mapping[str, Tensor], known: TrippMethods) -> DataFrame:
     rows: list[dict[str, Any]] = []
     for name, values in draws.items():
         cut = None if name == IGNORED else known.selection
-        theta = values[:: max(len(values) // N_CHECKED, 1)]
-        replicated = tripp_statistics(simulate_tripp(known.sample, theta, cut, known.seed))
+        simulated = simulate_tripp(known.sample, thinned(values), cut, known.seed)
+        replicated = tripp_statistics(simulated)
         for statistic, check in predictive_check(statistics, replicated).items():
             row = {"estimator": name, "statistic": statistic, "observed": check.observed}
             row |= {"low": check.low, "high": check.high, "p": check.p_value}
+            row |= {"simulated": check.simulated}
             rows.append(row)
     return DataFrame(rows)
 
@@ -109,11 +113,12 @@ def draw_table(draws: Mapping[str, Tensor], prior: BoxPrior) -> DataFrame:
 
 
 def drawn(draws: Mapping[str, Tensor], known: TrippMethods) -> Iterator[tuple[str, Figure]]:
-    """Corner of two estimators, intervals of all, and the sample with what selection does."""
+    """Corner of two estimators, intervals of all, what is kept, and what that does."""
     from sntorch.plotting.corner import corner_grid
+    from sntorch.plotting.efficiency import kept_figure
     from sntorch.plotting.selection import interval_figure, selection_figure
     from sntorch.sbi.tripp import malmquist
-    from sntorch.sbi.tripp_methods import IGNORED
+    from sntorch.sbi.tripp_kept import kept_shares
 
     prior = known.prior
     first, *others = draws
@@ -122,9 +127,38 @@ def drawn(draws: Mapping[str, Tensor], known: TrippMethods) -> Iterator[tuple[st
     yield "corner", corner_grid(samples, names=pair)
     tables = {name: moments(values, prior) for name, values in draws.items()}
     yield "intervals", interval_figure(tables, prior.names)
-    if known.selection is not None and known.selection.in_closed_form:
-        theta = draws[next((name for name in draws if name != IGNORED), first)].mean(0)
-        yield "selection", selection_figure(*malmquist(known.sample, theta, known.selection))
+    if known.selection is None:
+        return
+    values = draws[best(draws)]
+    shares = kept_shares(known.sample, thinned(values), known.selection, known.seed)
+    yield "kept", kept_figure(*shares, known.sample.data[0, :, 0], known.sample.redshift)
+    if known.selection.in_closed_form:
+        found = malmquist(known.sample, values.mean(0), known.selection)
+        yield "selection", selection_figure(*found)
+
+
+def captions(draws: Mapping[str, Tensor]) -> dict[str, str]:
+    """What figures show, by name."""
+    from sntorch.cli import infer_words as words
+
+    return {
+        "corner": words.CORNER,
+        "intervals": words.INTERVALS,
+        "kept": words.kept_caption(best(draws)),
+        "selection": words.SELECTION,
+    }
+
+
+def best(draws: Mapping[str, Tensor]) -> str:
+    """The first method that does not ignore the selection, where there is one."""
+    from sntorch.sbi.tripp_methods import IGNORED
+
+    return next((name for name in draws if name != IGNORED), IGNORED)
+
+
+def thinned(values: Tensor) -> Tensor:
+    """Draws (S, D) that samples are simulated with."""
+    return values[:: max(len(values) // N_CHECKED, 1)]
 
 
 def moments(values: Tensor, prior: BoxPrior) -> dict[str, tuple[float, float]]:
@@ -133,8 +167,5 @@ def moments(values: Tensor, prior: BoxPrior) -> dict[str, tuple[float, float]]:
     return dict(zip(prior.names, pairs, strict=True))
 
 
-def _texts(table: DataFrame) -> list[list[str]]:
-    return [
-        [f"{v:.4g}" if isinstance(v, float) else str(v) for v in row]
-        for row in table.itertuples(index=False)
-    ]
+def _rows(table: DataFrame) -> list[dict[str, Any]]:
+    return table.to_dict("records")

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sntorch.cli.network_report import network_metrics
+from sntorch.sbi.diagnostics import LEVELS, floors
 
 if TYPE_CHECKING:
     from sntorch.sbi.benchmarks import Benchmark, Comparison, MethodScore, NetworkChecks
     from sntorch.sbi.diagnostics import Calibration
     from sntorch.sbi.prior import BoxPrior
 
-LEVELS = (68, 95)
 SYMBOLS = re.compile(r"\W+")
 # Of a parameter, of a method as a whole, and of a network by itself: what TensorBoard shows.
 WATCHED = ("bias", "sigma_ratio", "coverage_68", "coverage_95")
@@ -47,6 +47,7 @@ def sbi_metrics(
         "n": {"surveys": n, "draws": draws},
         "seed": found.seed,
         "at_fiducial": found.at_fiducial,
+        "calibrated": None if found.at_fiducial else floors(n, benchmark.prior.dim),
         "methods": methods,
     }
 

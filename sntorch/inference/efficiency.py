@@ -12,6 +12,7 @@ closer to the optimum in a few seconds than stochastic gradients do.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -87,7 +88,11 @@ class EfficiencyModule(L.LightningModule):
 
 
 def fit_efficiency(
-    latents: Tensor, kept: Tensor, seed: int = 0, **network: Any
+    latents: Tensor,
+    kept: Tensor,
+    seed: int = 0,
+    progress: Callable[[float], None] | None = None,
+    **network: Any,
 ) -> EfficiencyModule:
     """Train an efficiency on injections in memory.
 
@@ -95,6 +100,7 @@ def fit_efficiency(
         latents: shape (M, F).
         kept: Probabilities to be kept, or zeros and ones, shape (M,).
         seed: Of the first weights.
+        progress: Called with the fraction done, now and then.
         network: Arguments of ``EfficiencyModule``.
 
     Returns:
@@ -108,7 +114,8 @@ def fit_efficiency(
         torch.manual_seed(seed)
         module = EfficiencyModule(latents.shape[1], **network).double()
     module.standardise(latents)
-    return fit_one_pass(module, [(latents.double(), kept.double())])
+    batches = [(latents.double(), kept.double())]
+    return fit_one_pass(module, batches, progress=progress, gradients=module.iterations)
 
 
 def _check(latents: Tensor, kept: Tensor) -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 # Letters in a line of a cut's name, and lines.
 WIDTH, LINES = 30, 3
+# Bins of a histogram, and the share of simulated magnitudes beyond them on each side.
+BINS, TAIL = 24, 0.002
 # Injections below which a bin says next to nothing.
 LEAST = 10
 LEVELS = (0.25, 0.5, 0.75)
@@ -53,6 +55,45 @@ def cut_flow_figure(flow: Mapping[str, int]) -> Figure:
     return figure
 
 
+def kept_figure(
+    magnitude: ArrayLike, kept: ArrayLike, observed: ArrayLike, redshift: ArrayLike
+) -> Figure:
+    """The share that is kept by magnitude and by redshift, above what was observed.
+
+    Args:
+        magnitude: Measured ones of S simulated supernovae like each observed one, before
+            selection, shape (S, N).
+        kept: Their probabilities to be kept, shape (S, N).
+        observed: Measured magnitudes, shape (N,).
+        redshift: Of the observed supernovae, shape (N,).
+    """
+    m, p, seen, z = (np.asarray(a, dtype=float) for a in (magnitude, kept, observed, redshift))
+    figure = Figure(figsize=(9.2, 5.2), layout="constrained")
+    panels = figure.subplots(2, 2, sharex="col", height_ratios=[1, 1])
+    low, high = np.quantile(m, (TAIL, 1 - TAIL))
+    edges = np.linspace(min(low, seen.min()), max(high, seen.max()), BINS + 1)
+    counts, total = (np.histogram(m, edges, weights=w)[0] for w in (None, p))
+    share = np.where(counts >= LEAST, total / np.maximum(counts, 1), np.nan)
+    middle = (edges[1:] + edges[:-1]) / 2
+    panels[0, 0].plot(middle, share, "o-", ms=3, color=COLORS[0])
+    panels[0, 1].plot(z, p.mean(0), "o", ms=3, color=COLORS[0], alpha=0.7)
+    for axes in panels[0]:
+        axes.set(ylim=(-0.03, 1.03))
+    panels[0, 0].set(ylabel="probability to be kept")
+    # Given its redshift each supernova is there once, before selection as after it.
+    weight = p / np.maximum(p.sum(0), np.finfo(float).tiny)
+    below = panels[1, 0]
+    below.hist(seen, edges, color="0.8", label="observed")
+    expected = np.histogram(m, edges, weights=weight)[0]
+    below.stairs(expected, edges, color=COLORS[1], lw=1.6, label="expected of what is kept")
+    below.stairs(counts / len(m), edges, color=COLORS[0], ls=":", lw=1.6, label="before selection")
+    below.legend(frameon=False, fontsize="small", loc="upper left")
+    below.set(xlabel="measured peak magnitude (mag)", ylabel="supernovae in a bin")
+    panels[1, 1].hist(z, BINS, color="0.8")
+    panels[1, 1].set(xlabel=label_of("redshift"))
+    return figure
+
+
 def efficiency_map_figure(
     counted: BinnedShares,
     names: tuple[str, str],
@@ -80,6 +121,8 @@ def efficiency_map_figure(
     count = 1 if learnt is None else 3
     figure = Figure(figsize=(1.2 + 4.2 * count, 4.2), layout="constrained")
     panels = figure.subplots(1, count, squeeze=False, sharex=True, sharey=True)[0]
+    # Labels of colour bars keep clear of the next panel.
+    figure.set_layout_engine("constrained", w_pad=0.12)
     few = "" if filled.all() else f" (grey: fewer than {least})"
     _share(panels[0], counted, share, titles[0] + few)
     _contours(panels[0], counted, np.where(filled, _smooth(counted), np.nan))

@@ -60,7 +60,7 @@ def calibration_figure(
         levels: Credibility levels, shape (L,).
         expected_coverage: Share of surveys with the truth in TARP's regions, shape (L,).
     """
-    figure = Figure(figsize=(9.2, 4.0), layout="constrained")
+    figure = Figure(figsize=(9.2, 4.3), layout="constrained")
     left, right = figure.subplots(1, 2)
     grid = np.linspace(0, 1, 201)
     n = max(len(np.asarray(values)) for values in ranks.values())
@@ -75,7 +75,11 @@ def calibration_figure(
         style = {"color": COLORS[place], "ls": LINES[turn % len(LINES)]}
         left.plot(grid, share - grid, label=label_of(name), **style)
     left.set(xlabel="rank of the truth", ylabel="share of surveys - rank", title="SBC")
-    left.legend(frameon=False, fontsize="small", ncols=2)
+    # Below the panels: on the band it would hide what the lines do.
+    handles, labels = left.get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside lower center", frameon=False, fontsize="small", ncols=5
+    )
     level = np.asarray(levels, dtype=float)
     right.plot(level, np.asarray(expected_coverage) - level, color=COLORS[0])
     right.set(xlabel="credibility", ylabel="expected coverage - credibility", title="TARP")

@@ -12,6 +12,7 @@ Letters in shapes: ``B`` posteriors, ``W`` walkers, ``D`` variables, ``S`` draws
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -67,6 +68,7 @@ def sample(
     n: int,
     settings: EnsembleSettings | None = None,
     start: Tensor | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> EnsembleDraws:
     """Draw from every posterior.
 
@@ -76,6 +78,7 @@ def sample(
         settings: How; a posterior's draws depend on ``at_once``, as they share random numbers.
         start: Parameters where walkers start, shape (B, W, D), such as draws of a density
             estimator; default: about the mode.
+        progress: Called with the fraction done, now and then.
 
     Raises:
         ConfigError: Walkers too few or odd, no draws, or not as many starts as walkers.
@@ -92,6 +95,7 @@ def sample(
     if start is not None and start.shape != wanted:
         raise ConfigError(f"start: shape {wanted} is accepted; found {tuple(start.shape)}")
     generator = torch.Generator().manual_seed(settings.seed)
+    indices = torch.arange(len(posterior)).split(settings.at_once)
     parts = [
         _sample(
             posterior.take(index),
@@ -99,8 +103,9 @@ def sample(
             settings,
             generator,
             None if start is None else posterior.prior.unconstrain(start[index]),
+            _part(progress, i, len(indices)),
         )
-        for index in torch.arange(len(posterior)).split(settings.at_once)
+        for i, index in enumerate(indices)
     ]
     return EnsembleDraws(
         torch.cat([p.theta for p in parts]),
@@ -110,6 +115,13 @@ def sample(
     )
 
 
+def _part(progress: Callable[[float], None] | None, i: int, n: int) -> Callable[[float], None]:
+    """Progress of the i-th of n parts, told as that of the whole."""
+    if progress is None:
+        return lambda done: None
+    return lambda done: progress((i + done) / n)
+
+
 @torch.no_grad()
 def _sample(
     posterior: BoxPosterior,
@@ -117,17 +129,21 @@ def _sample(
     settings: EnsembleSettings,
     generator: torch.Generator,
     start: Tensor | None,
+    progress: Callable[[float], None],
 ) -> EnsembleDraws:
     walk = _Walk(posterior, settings.walkers, generator, start)
-    for _ in range(settings.burn_in):
+    rounds = -(-n // settings.walkers)
+    total = settings.burn_in + rounds * settings.thin
+    for step in range(settings.burn_in):
         walk.step()
+        progress((step + 1) / total)
     walk.accepted.zero_()
     kept: list[Tensor] = []
     log_prob: list[Tensor] = []
-    rounds = -(-n // settings.walkers)
-    for _ in range(rounds):
+    for i in range(rounds):
         for _ in range(settings.thin):
             walk.step()
+        progress((settings.burn_in + (i + 1) * settings.thin) / total)
         kept.append(torch.cat(walk.z, 1))
         log_prob.append(torch.cat(walk.log_prob, 1))
     theta = posterior.prior.constrain(torch.cat(kept, 1))

@@ -53,6 +53,7 @@ class LikelihoodInference:
         likelihood: Makes that of samples.
         prior: Of the parameters.
         at_once: Posteriors that are sampled together; fewer need less memory.
+        progress: Called with the fraction of the draws done, now and then.
     """
 
     name: str
@@ -60,11 +61,13 @@ class LikelihoodInference:
     likelihood: Callable[[Any], Likelihood]
     prior: BoxPrior
     at_once: int = EnsembleSettings.at_once
+    progress: Callable[[float], None] | None = None
 
     def sample(self, data: Any, n: int, seed: int = 0) -> Tensor:
         """Draws, shape (B, S, D), S the next multiple of the walkers."""
         settings = EnsembleSettings(seed=seed, at_once=self.at_once)
-        return SelectionPosterior(self.likelihood(data), self.prior, settings).sample(n)
+        posterior = SelectionPosterior(self.likelihood(data), self.prior, settings)
+        return posterior.sample(n, progress=self.progress)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -100,7 +100,12 @@ class KeptDensity(SavedModule, ABC):
 
     @classmethod
     def fitted(
-        cls, seed: int, scaling: Any, batches: Callable[[int], Any], **arguments: Any
+        cls,
+        seed: int,
+        scaling: Any,
+        batches: Callable[[int], Any],
+        progress: Callable[[float], None] | None = None,
+        **arguments: Any,
     ) -> Self:
         """Train one on supernovae simulated as it goes on; ready to be asked.
 
@@ -108,13 +113,15 @@ class KeptDensity(SavedModule, ABC):
             seed: Of the weights.
             scaling: Gives a batch from which centre and scale are taken.
             batches: Makes so many batches of supernovae.
+            progress: Called with the fraction done, now and then.
             arguments: Of the class.
         """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             module = cls(**arguments)
         module.standardise(next(iter(scaling)))
-        return fit_one_pass(module, batches(module.steps), clip=1.0)
+        steps = module.steps
+        return fit_one_pass(module, batches(steps), 1.0, progress, gradients=steps)
 
     def configure_optimizers(self) -> dict[str, Any]:
         """Adam with a one-cycle learning rate."""

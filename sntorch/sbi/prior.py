@@ -40,6 +40,10 @@ class BoxPrior:
         low, high = (tuple(float(v) for v in settings[bound]) for bound in ("low", "high"))
         return cls(tuple(str(name) for name in settings["names"]), low, high)
 
+    def __str__(self) -> str:
+        edges = zip(self.names, self.low, self.high, strict=True)
+        return ", ".join(f"{name} {low:g} to {high:g}" for name, low, high in edges)
+
     def settings(self) -> dict[str, list[Any]]:
         """What ``of`` takes, in plain lists."""
         return {key: list(value) for key, value in asdict(self).items()}
@@ -48,6 +52,17 @@ class BoxPrior:
         """Whether another box of the same parameters is a part of this one, or all of it."""
         pairs = zip(self.low, other.low, self.high, other.high, strict=True)
         return self.names == other.names and all(a <= b and d <= c for a, b, c, d in pairs)
+
+    def told_from(self, here: BoxPrior) -> str:
+        """In words where this one differs from another one: parameters, or their ranges."""
+        if self.names != here.names:
+            return f"has the parameters {', '.join(self.names)}; here {', '.join(here.names)}"
+        ranges = (list(zip(p.low, p.high, strict=True)) for p in (self, here))
+        return "has " + ", ".join(
+            f"{name} from {there[0]:g} to {there[1]:g} (here {own[0]:g} to {own[1]:g})"
+            for name, there, own in zip(self.names, *ranges, strict=True)
+            if there != own
+        )
 
     @property
     def log_volume(self) -> float:

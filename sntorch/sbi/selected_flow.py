@@ -17,7 +17,7 @@ Letters in shapes: ``B`` surveys, ``N`` supernovae, ``C`` points θ.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 import torch
@@ -137,7 +137,12 @@ class SelectedSupernovae(IterableDataset[Supernovae]):
 
 
 def fit_selected_flow(
-    survey: SummarySurvey, prior: BoxPrior, batch: int = 2_048, seed: int = 0, **flow: int | float
+    survey: SummarySurvey,
+    prior: BoxPrior,
+    batch: int = 2_048,
+    seed: int = 0,
+    progress: Callable[[float], None] | None = None,
+    **flow: int | float,
 ) -> SelectedFlow:
     """Train a flow on supernovae simulated as it goes on; ready to be asked.
 
@@ -146,12 +151,14 @@ def fit_selected_flow(
         prior: Of θ.
         batch: Supernovae in a batch.
         seed: Of weights and supernovae.
+        progress: Called with the fraction done, now and then.
         flow: Arguments of ``SelectedFlow``.
     """
     return SelectedFlow.fitted(
         seed,
         SelectedSupernovae(survey, prior, N_SCALING, 1, seed + 1),
         lambda steps: SelectedSupernovae(survey, prior, batch, steps, seed),
+        progress,
         survey=survey,
         prior=prior,
         **flow,

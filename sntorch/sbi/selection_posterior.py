@@ -9,6 +9,7 @@ Letters in shapes: ``B`` samples, ``S`` draws, ``C`` points, ``D`` parameters.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -43,10 +44,22 @@ class SelectionPosterior:
     def __len__(self) -> int:
         return len(self.likelihood)
 
-    def sample(self, n: int, seed: int | None = None) -> Tensor:
-        """Draws from all of them at once, shape (B, S, D), S the next multiple of the walkers."""
+    def sample(
+        self,
+        n: int,
+        seed: int | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> Tensor:
+        """Draws from all of them at once, shape (B, S, D), S the next multiple of the walkers.
+
+        Args:
+            n: Draws of each at least.
+            seed: Of the draws; default: of the settings.
+            progress: Called with the fraction done, now and then.
+        """
         settings = self.settings if seed is None else replace(self.settings, seed=seed)
-        return sample(BoxPosterior(self.likelihood, self.prior), n, settings).theta
+        posterior = BoxPosterior(self.likelihood, self.prior)
+        return sample(posterior, n, settings, progress=progress).theta
 
     def log_prob(self, theta: Tensor) -> Tensor:
         """ln p(θ | sample) up to a constant of each sample, shape (B, C), of θ (B, C, D).

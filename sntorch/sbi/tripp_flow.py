@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Self
 
 import torch
@@ -166,6 +166,7 @@ def fit_tripp_flow(
     prior: BoxPrior,
     batch: int = 2_048,
     seed: int = 0,
+    progress: Callable[[float], None] | None = None,
     **flow: int | float,
 ) -> TrippFlow:
     """Train a flow on supernovae simulated as it goes on; ready to be asked.
@@ -176,12 +177,14 @@ def fit_tripp_flow(
         prior: Of θ; within it, and nowhere else, the flow is a likelihood.
         batch: Supernovae in a batch.
         seed: Of weights and supernovae.
+        progress: Called with the fraction done, now and then.
         flow: Arguments of ``TrippFlow``.
     """
     return TrippFlow.fitted(
         seed,
         KeptSupernovae(sample, selection, prior, N_SCALING, 1, seed + 1),
         lambda steps: KeptSupernovae(sample, selection, prior, batch, steps, seed),
+        progress,
         ranges=selection.ranges,
         **flow,
     )

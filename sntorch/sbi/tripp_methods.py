@@ -48,6 +48,10 @@ class Learnt(NamedTuple):
 Learn = Callable[[BoxPrior], Learnt]
 
 
+def _untold(step: str, done: float) -> None:
+    """Progress that nobody watches."""
+
+
 @dataclass(frozen=True, eq=False)
 class TrippMethods:
     """Estimators of the population of one sample.
@@ -57,12 +61,14 @@ class TrippMethods:
         selection: What was kept; None for everything.
         prior: Of the parameters.
         seed: Of what is learnt.
+        progress: Called with a step's name and the fraction of it that is done.
     """
 
     sample: TrippSample
     selection: TrippSelection | None
     prior: BoxPrior
     seed: int = 0
+    progress: Callable[[str, float], None] = _untold
 
     def check(self) -> None:
         """Refuse a selection that cannot have kept the sample.
@@ -117,7 +123,13 @@ class TrippMethods:
 
         def learn(region: BoxPrior) -> Learnt:
             flow = fit_tripp_flow(
-                self.sample, selection, region, batch, seed=self.seed, steps=steps
+                self.sample,
+                selection,
+                region,
+                batch,
+                self.seed,
+                self._told(f"{FLOW}, learning"),
+                steps=steps,
             )
             return Learnt(lambda data: TrippFlowLikelihood(flow, data))
 
@@ -136,8 +148,8 @@ class TrippMethods:
 
         if estimator.prior != self.prior:
             raise ConfigError(
-                f"{path}: infers {estimator.prior}; a network of the same prior as here is "
-                f"accepted, {self.prior} (sntorch train experiment=npe_tripp)"
+                f"{path}: its prior {estimator.prior.told_from(self.prior)}; a network of the "
+                "same prior as here is accepted (prior.low=…, prior.high=…, or train anew)"
             )
         encoder = estimator.embedding.encoder
         if not isinstance(encoder, TrippEncoder) or not encoder.knows(self.sample):
@@ -151,14 +163,22 @@ class TrippMethods:
         return NetworkInference(f"network {path}", SCHEME, estimator)
 
     def _regional(self, name: str, learn: Learn) -> RegionalInference:
-        return RegionalInference(name, SCHEME, learn, self.prior, self.ignored())
+        told = self._told(f"{name}, drawing")
+        return RegionalInference(name, SCHEME, learn, self.prior, self.ignored(), told)
 
     def _of(
         self, name: str, selection: TrippSelection | None, prior: BoxPrior
     ) -> LikelihoodInference:
         return LikelihoodInference(
-            name, SCHEME, lambda data: TrippLikelihood(data, selection), prior
+            name,
+            SCHEME,
+            lambda data: TrippLikelihood(data, selection),
+            prior,
+            progress=self._told(f"{name}, drawing"),
         )
+
+    def _told(self, step: str) -> Callable[[float], None]:
+        return lambda done: self.progress(step, done)
 
     def _selected(self, method: str) -> TrippSelection:
         if self.selection is None:
@@ -179,6 +199,7 @@ class RegionalInference:
         learn: Learns it within a box.
         prior: Of the parameters.
         first: About whose posterior it is learnt first.
+        progress: Called with the fraction of the draws done, now and then.
     """
 
     name: str
@@ -186,6 +207,7 @@ class RegionalInference:
     learn: Learn
     prior: BoxPrior
     first: LikelihoodInference
+    progress: Callable[[float], None] | None = None
 
     def sample(self, data: TrippSample, n: int, seed: int = 0) -> Tensor:
         """Draws, shape (1, S, D), S the next multiple of the walkers.
@@ -203,7 +225,9 @@ class RegionalInference:
             reach = torch.maximum(GROWTH * reach, WIDTHS * known.std(0))
             region = around(known.mean(0), reach, self.prior)
             learnt = self.learn(region)
-            found = LikelihoodInference(self.name, self.scheme, learnt.likelihood, region)
+            found = LikelihoodInference(
+                self.name, self.scheme, learnt.likelihood, region, progress=self.progress
+            )
             draws = found.sample(data, n, seed)
             known = draws[0]
             place = self._beyond(known, region)

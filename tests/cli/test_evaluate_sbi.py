@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import partial
+from html import unescape
 
 import pandas as pd
 import pytest
@@ -83,6 +85,19 @@ def test_the_report_holds_tables_and_figures(compared):
     assert "B: learnt likelihood" in page
 
 
+def test_the_table_says_what_a_calibrated_posterior_would_show(compared):
+    calibrated = metrics_of(compared)["calibrated"]
+    assert calibrated["coverage_68"] == [0.0, 1.0]
+    # Kolmogorov's D of three surveys.
+    assert calibrated["tarp_deviation"] == pytest.approx([0.0, 0.708], abs=1e-3)
+    page = (compared / "report" / "report.html").read_text()
+    lines = unescape(re.sub("<[^>]+>", " ", page)).splitlines()
+    (ignored,) = (line for line in lines if line.strip().startswith("selection ignored"))
+    assert re.search(r"(om0|m0|alpha|beta|sigma_int) [+-]\d\.\d\d ± \d\.\d\d", ignored)
+    assert re.search(r"(om0|m0|alpha|beta|sigma_int) \d+ ± \d+", ignored)
+    assert any(line.strip().startswith("if calibrated") and "< 0.708" in line for line in lines)
+
+
 def test_networks_are_checked_by_themselves(compared):
     methods = metrics_of(compared)["methods"]
     assert [name for name, found in methods.items() if "network_checks" in found] == ["A: npe"]
@@ -145,12 +160,15 @@ def test_a_flow_that_was_trained_before_is_taken(tmp_path, capsys):
     assert run_here([*SMALL, *given, "benchmark.survey.m_limit=22.0"], tmp_path) == 0
     assert "prior" not in capsys.readouterr().err
     assert run_here([*SMALL, *given, "out=other"], tmp_path) == 2
-    assert "flow: was trained for SummarySurvey(" in capsys.readouterr().err
+    assert (
+        "flow: learnt surveys with m_limit=22.0 (here 22.6); one of this"
+        in capsys.readouterr().err
+    )
     kept_flow(tmp_path / "part", PART)
     given = ["methods=selected_flow", "selected_flow.path=part", "benchmark.survey.m_limit=22.0"]
     assert run_here([*SMALL, *given, "out=other"], tmp_path) == 2
     error = capsys.readouterr().err.splitlines()[-1]
-    assert "part: learnt in BoxPrior(" in error
+    assert "part: its prior has om0 from 0.2 to 0.4 (here 0.05 to 0.7), m0" in error
 
 
 def test_what_does_not_say_what_it_learnt_is_told_of(tmp_path):
@@ -190,17 +208,22 @@ def test_light_curves_with_and_without_their_cut(tmp_path, capsys):
         (["methods=[nre]"], "methods=nre: accepted are ignored, efficiency, selected_flow"),
         (["benchmark=b2", "methods=[efficiency]"], "b2: methods exact and ignored, and networks"),
         (["benchmark=b2", "methods=[selected_flow]"], "b2: methods exact and ignored"),
-        (["benchmark=b2", "ckpt=npe"], "npe: infers BoxPrior("),
+        (["benchmark=b2", "ckpt=npe"], "npe: its prior has the parameters om0, m0"),
         (["benchmark.n=30", "ckpt=npe"], "npe: learnt surveys of 10 to 10 supernovae"),
         (["benchmark.scheme=poisson", "ckpt=npe"], "numbers that vary"),
-        (["benchmark=b1_flowsn", "ckpt=npe"], "npe: was trained for SummarySurvey("),
-        (["benchmark.prior.high=[0.6,-18.9,0.3,4.5,0.3]", "ckpt=npe"], "npe: infers BoxPrior("),
+        (["benchmark=b1_flowsn", "ckpt=npe"], "npe: learnt surveys with "),
+        (
+            ["benchmark.prior.high=[0.6,-18.9,0.3,4.5,0.3]", "ckpt=npe"],
+            "npe: its prior has om0 from",
+        ),
         (["methods=[ignored,ignored]"], "methods names ignored twice"),
         (["ckpt=[npe,npe]"], "ckpt names npe twice"),
         (["ckpt=nowhere"], "nowhere: no checkpoint there"),
         (["benchmark.scheme=ignored"], "conditional, fixed_number, poisson, unknown_rate"),
         (["benchmark.n=0"], "benchmark.n=0: 1 supernova or more"),
         (["network_checks.points=5"], "network_checks.points=5: 0, or a whole number"),
+        (["+network_checks.n=5"], "network_checks.n=5: no such setting; accepted: surveys, "),
+        (["methods=[selected_flow]", "+selected_flow.hid=3"], "accepted: path, batch, steps"),
         (["network_checks=3"], "network_checks=3: false, or network_checks.surveys"),
         (["n_surveys=1"], "n_surveys=1: a whole number of at least 2"),
         (["benchmark=b3"], "b1"),

@@ -1,11 +1,15 @@
 """``sntorch infer`` on a table of SALT fits, and what it refuses."""
 
+import re
+import sys
+
 import pandas as pd
 import pytest
 import torch
 from running import run_here
 
 from sntorch.cli import infer
+from sntorch.cli.infer_words import check_texts, value_texts
 from sntorch.physics.cosmology import Cosmology
 from sntorch.sbi import FlowModule
 from sntorch.sbi.tripp import PRIOR, TrippSample, simulate_tripp
@@ -70,16 +74,28 @@ def test_posteriors_with_selection_without_and_of_a_network(table, tmp_path, cap
     assert checks.loc[("likelihood", "slope with z"), "p"] > 0.001
     draws = pd.read_parquet(tmp_path / "out/draws.parquet")
     assert len(draws) == 1_200
-    assert {"corner.png", "intervals.png", "selection.png"} == {
+    assert {"corner.png", "intervals.png", "kept.png", "selection.png"} == {
         path.name for path in (tmp_path / "out/figures").iterdir()
     }
-    assert "slope with z" in (tmp_path / "out/report.html").read_text()
+    page = (tmp_path / "out/report.html").read_text()
+    for text in ("slope with z", "h0 = 70", "m0 -20 to -18.5", "draws of each posterior, seed 0"):
+        assert text in page
+    assert "network flow: a network (A) that has only seen simulated samples" in page
+    assert page.count("</p>") > page.count("<img")
+    # No folder of Hydra's beside the one that was asked for.
+    assert {path.name for path in tmp_path.iterdir()} == {"flow", "out"}
     assert "learnt" not in capsys.readouterr().err
     arguments = [f"files={table}", "out=other", "ckpt=flow", *SMALL, "selection.limit=18"]
     assert run_here(infer, arguments, tmp_path) == 2
     error = capsys.readouterr().err
     assert "flow: learnt that Φ((17.5 - m) / 0.5) was kept; here it is Φ((18 - m) / 0.5)" in error
     assert error.count("\n") == 1
+    assert run_here(infer, [*arguments[:-1], "h0=73", "prior.low.0=-21"], tmp_path) == 2
+    error = capsys.readouterr().err
+    assert (
+        "flow: its prior has m0 from -20 to -18.5 (here -21 to -18.5); a network of the" in error
+    )
+    assert "BoxPrior" not in error
     flow.trained_on = {"selection": {"limit": 17.5, "width": 0.5, "colour": 1}}
     flow.save_pretrained(tmp_path / "flow")
     assert run_here(infer, [f"files={table}", "out=newer", "ckpt=flow", *SMALL], tmp_path) == 2
@@ -101,6 +117,9 @@ def test_posteriors_with_selection_without_and_of_a_network(table, tmp_path, cap
         ("methods=likelihod", "methods: likelihod is not one of likelihood, ignored"),
         ("methods=[]", "one method at least"),
         ("selection.limit=5", "60 of 60 supernovae cannot have been kept by Φ((5 - m) / 0.5)"),
+        ("+selected_flow.hid=3", "selected_flow.hid=3: no such setting; accepted: batch, steps"),
+        ("+efficiency.nodes=3", "no such setting; accepted: injections"),
+        ("methods=[ignored,ignored]", "methods names ignored twice"),
         ("efficiency.injections=3", "injections=3: a whole number of at least 100"),
     ],
 )
@@ -141,3 +160,42 @@ def test_what_is_learnt_is_held_to_the_likelihood(table, tmp_path):
     report = (tmp_path / "out/report.html").read_text()
     assert "(0 left out by the fit cuts)" in report
     assert "(|x1| &lt; 3, |c| &lt; 0.3)" in report
+
+
+def test_a_selection_of_ones_own_is_learnt_and_drawn(table, tmp_path, monkeypatch, root):
+    """That of the README."""
+    blocks = re.findall(r"```python\n(.*?)```", (root / "README.md").read_text(), re.DOTALL)
+    own = next(block for block in blocks if "class BlueOnly" in block)
+    (tmp_path / "mypkg.py").write_text(own)
+    monkeypatch.syspath_prepend(tmp_path)
+    # Another test's, and ours for theirs.
+    monkeypatch.setitem(sys.modules, "mypkg", None)
+    monkeypatch.delitem(sys.modules, "mypkg")
+    given = [
+        *(f"files={table}", "out=out", "threads=1", "draws=100", "efficiency.injections=1000"),
+        *("selection=null", "+selection._target_=mypkg.BlueOnly", "+selection.edge=0.1"),
+    ]
+    assert run_here(infer, given, tmp_path) == 0
+    summary = pd.read_csv(tmp_path / "out/summary.csv")
+    assert set(summary["estimator"]) == {"C: learnt efficiency", "selection ignored"}
+    names = {path.name for path in (tmp_path / "out/figures").iterdir()}
+    assert names == {"corner.png", "intervals.png", "kept.png"}
+    assert "BlueOnly(edge=0.1)" in (tmp_path / "out/report.html").read_text()
+    assert "mypkg.BlueOnly" in (tmp_path / "out/config.yaml").read_text()
+
+
+@pytest.mark.parametrize(("p", "text"), [(2 / 401, "< 0.005"), (0.2, "0.200")])
+def test_a_p_value_is_never_nothing(p, text):
+    row = {"estimator": "ignored", "observed": 1.0, "p": p, "simulated": 400}
+    assert check_texts(row)[2] == text
+
+
+def test_values_have_digits_as_their_errors_need():
+    assert value_texts({"parameter": "m0", "mean": -19.21337, "sd": 0.2})[1:] == [
+        "-19.213",
+        "0.200",
+    ]
+    assert value_texts({"parameter": "c0", "mean": 0.00551, "sd": 0.0071})[1:] == [
+        "0.0055",
+        "0.0071",
+    ]

@@ -137,7 +137,7 @@ def test_the_benchmark_takes_networks_of_its_own_surveys_only(simulator, surveys
         with pytest.raises(ConfigError, match=message):
             replace(simulator.benchmark, **change).network("kept", module)
     narrow = replace(simulator.prior, high=(0.6, 0.5, 0.35))
-    with pytest.raises(ConfigError, match="kept: infers"):
+    with pytest.raises(ConfigError, match="kept: its prior"):
         simulator.benchmark.within(narrow).network("kept", module)
 
 

@@ -12,7 +12,7 @@ Letters in shapes: ``B`` surveys, ``S`` draws of each, ``D`` parameters.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,7 @@ def compare_methods(
     draws: int = 1_000,
     seed: int = 0,
     at_fiducial: bool = False,
+    progress: Callable[[str, float], None] | None = None,
 ) -> Comparison:
     """Let methods infer from the same surveys.
 
@@ -89,6 +90,7 @@ def compare_methods(
         draws: S, for each survey and method; at least 100.
         seed: Of surveys and draws.
         at_fiducial: Whether all surveys are of the fiducial universe, in place of the prior's.
+        progress: Called with a step's name and the fraction of the methods that are done.
 
     Raises:
         ConfigError: Two methods of one name.
@@ -108,7 +110,9 @@ def compare_methods(
         raise ConfigError(f"methods are called {names}: names that differ are accepted")
     reference = {scheme: one.sample(data, draws, seed) for scheme, one in exact.items()}
     scores = {}
-    for method in every:
+    for i, method in enumerate(every):
+        if progress is not None:
+            progress("posteriors of all methods", i / len(every))
         begun = time.process_time()
         drawn = method.sample(data, draws, seed + AGAIN)
         seconds = time.process_time() - begun

@@ -7,6 +7,7 @@ shallow griz survey.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, Self
@@ -147,12 +148,19 @@ class LightCurveBenchmark:
         """The posterior of one who does not know of the cut."""
         return self._inference("selection ignored", "ignored")
 
-    def efficiency(self, injections: int, seed: int) -> NoReturn:
+    def efficiency(
+        self, injections: int, seed: int, progress: Callable[[float], None] | None = None
+    ) -> NoReturn:
         """Not supported."""
         raise ConfigError(f"{ONLY}; no efficiency is learnt from injections of light curves")
 
     def selected_flow(
-        self, batch: int, steps: int, seed: int, path: str | None = None
+        self,
+        batch: int,
+        steps: int,
+        seed: int,
+        path: str | None = None,
+        progress: Callable[[float], None] | None = None,
     ) -> NoReturn:
         """Not supported."""
         raise ConfigError(f"{ONLY}; there is no learnt likelihood of a light curve")
@@ -164,7 +172,10 @@ class LightCurveBenchmark:
             ConfigError: One of another prior, or that learnt other surveys.
         """
         if estimator.prior != self.prior:
-            raise ConfigError(f"{path}: infers {estimator.prior}; of this benchmark {self.prior}")
+            raise ConfigError(
+                f"{path}: its prior {estimator.prior.told_from(self.prior)}; a network of the "
+                "benchmark's prior is accepted, or of a part of it"
+            )
         facts, own = estimator.trained_on or {}, self.facts()
         for key, value in own.items():
             if facts.get(key) != value:

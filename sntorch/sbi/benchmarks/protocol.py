@@ -5,6 +5,7 @@ Letters in shapes: ``B`` surveys, ``D`` parameters.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from torch import Tensor
@@ -65,12 +66,19 @@ class Benchmark(Protocol):
         """The posterior of one who does not know of the selection."""
         ...
 
-    def efficiency(self, injections: int, seed: int) -> SelectionInference:
+    def efficiency(
+        self, injections: int, seed: int, progress: Callable[[float], None] | None = None
+    ) -> SelectionInference:
         """C: the probability to be kept, learnt from injections, in the tractable likelihood."""
         ...
 
     def selected_flow(
-        self, batch: int, steps: int, seed: int, path: str | None = None
+        self,
+        batch: int,
+        steps: int,
+        seed: int,
+        path: str | None = None,
+        progress: Callable[[float], None] | None = None,
     ) -> SelectionInference:
         """B: the likelihood of one selected supernova, learnt here or before (``path``)."""
         ...

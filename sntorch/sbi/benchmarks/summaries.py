@@ -104,13 +104,15 @@ class SummaryBenchmark:
         wrong = self._likelihood("ignored")
         return LikelihoodInference("selection ignored", self.scheme, wrong, self.prior)
 
-    def efficiency(self, injections: int, seed: int) -> EfficiencyInference:
+    def efficiency(
+        self, injections: int, seed: int, progress: Callable[[float], None] | None = None
+    ) -> EfficiencyInference:
         """C: P(detected | magnitude, redshift) learnt from injections."""
         from sntorch.inference.efficiency import fit_efficiency
         from sntorch.sbi.selected import LearntSelection, inject
 
         learnt = LearntSelection(
-            self.survey, fit_efficiency(*inject(self.survey, injections, seed), seed=seed)
+            self.survey, fit_efficiency(*inject(self.survey, injections, seed), seed, progress)
         )
         return EfficiencyInference(
             name="C: learnt efficiency",
@@ -122,7 +124,12 @@ class SummaryBenchmark:
         )
 
     def selected_flow(
-        self, batch: int, steps: int, seed: int, path: str | None = None
+        self,
+        batch: int,
+        steps: int,
+        seed: int,
+        path: str | None = None,
+        progress: Callable[[float], None] | None = None,
     ) -> LikelihoodInference:
         """B: p(d | z, θ, selected) by a flow; redshifts are taken as they came.
 
@@ -133,7 +140,7 @@ class SummaryBenchmark:
         from sntorch.sbi.selected_flow import FlowLikelihood, SelectedFlow, fit_selected_flow
 
         if path is None:
-            flow = fit_selected_flow(self.survey, self.prior, batch, seed, steps=steps)
+            flow = fit_selected_flow(self.survey, self.prior, batch, seed, progress, steps=steps)
         else:
             flow = SelectedFlow.from_pretrained(path)
             self._check_survey(path, flow.survey)
@@ -156,7 +163,10 @@ class SummaryBenchmark:
             ConfigError: One of another prior, survey, or number of supernovae.
         """
         if estimator.prior != self.prior:
-            raise ConfigError(f"{path}: infers {estimator.prior}; of this benchmark {self.prior}")
+            raise ConfigError(
+                f"{path}: its prior {estimator.prior.told_from(self.prior)}; a network of the "
+                "benchmark's prior is accepted, or of a part of it"
+            )
         facts = estimator.trained_on or {}
         if "survey" in facts:
             self._check_survey(path, SummarySurvey.of(facts["survey"]))
@@ -189,14 +199,19 @@ class SummaryBenchmark:
             )
         elif not prior.contains(self.prior):
             raise ConfigError(
-                f"{path}: learnt in {prior}, of which a part is accepted; this benchmark has "
-                f"{self.prior}"
+                f"{path}: its prior {prior.told_from(self.prior)}; a benchmark in a part of the "
+                "prior that it learnt in is accepted"
             )
 
     def _check_survey(self, path: str, survey: SummarySurvey | None) -> None:
-        if survey is None or survey.settings() != self.survey.settings():
+        own = self.survey.settings()
+        there = {} if survey is None else survey.settings()
+        off = (f"{key}={there.get(key)} (here {own[key]})" for key in own)
+        told = [text for key, text in zip(own, off, strict=True) if there.get(key) != own[key]]
+        if told:
             raise ConfigError(
-                f"{path}: was trained for {survey}; this benchmark has {self.survey}"
+                f"{path}: learnt surveys with {', '.join(told)}; one of this benchmark's survey "
+                "is accepted"
             )
 
     def _likelihood(

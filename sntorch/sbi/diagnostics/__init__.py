@@ -1,6 +1,6 @@
 """What a posterior has to show before it is believed."""
 
-from sntorch.sbi.diagnostics.calibration import Calibration, calibrate
+from sntorch.sbi.diagnostics.calibration import LEVELS, Calibration, calibrate, floors
 from sntorch.sbi.diagnostics.comparison import PosteriorComparison, compare
 from sntorch.sbi.diagnostics.evidence import mean_ratio
 from sntorch.sbi.diagnostics.local_test import LocalTest, local_test
@@ -12,6 +12,7 @@ from sntorch.sbi.diagnostics.misspecification import (
 from sntorch.sbi.diagnostics.predictive import PredictiveCheck, predictive_check
 
 __all__ = [
+    "LEVELS",
     "Calibration",
     "LocalTest",
     "Misspecification",
@@ -20,6 +21,7 @@ __all__ = [
     "calibrate",
     "compare",
     "each_misspecification",
+    "floors",
     "local_test",
     "mean_ratio",
     "misspecification",

@@ -26,6 +26,8 @@ from sntorch.statistics.estimate import Estimate
 from sntorch.statistics.shares import share
 
 TARP_STREAM = 20_230_203
+# Of intervals that reports tell of, percent.
+LEVELS = (68, 95)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +97,28 @@ def calibrate(draws: Tensor, truth: Tensor, prior: BoxPrior, seed: int = 0) -> C
         (draws < truth[:, None]).double().mean(1),
         (distance < reach[:, None]).double().mean(1),
     )
+
+
+def floors(n: int, dim: int, chance: float = 0.95) -> dict[str, tuple[float, float]]:
+    """What right posteriors of n surveys stay between, with a chance.
+
+    Args:
+        n: Number of surveys.
+        dim: Number of parameters, all of whose shares have to stay there.
+        chance: Of that.
+
+    Returns:
+        Least and largest of ``coverage_68`` and ``coverage_95`` (shares, by binomial chance for
+        each parameter) and of ``tarp_deviation`` (Kolmogorov's D).
+    """
+    from scipy.stats import binom, kstwo
+
+    tail = (1 - chance) / (2 * dim)
+    found = {"tarp_deviation": (0.0, float(kstwo.ppf(chance, n)))}
+    for level in LEVELS:
+        low, high = (float(binom.ppf(q, n, level / 100)) / n for q in (tail, 1 - tail))
+        found[f"coverage_{level}"] = low, high
+    return found
 
 
 def reference_points(n: int, dim: int, seed: int) -> Tensor:

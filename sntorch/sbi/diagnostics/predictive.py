@@ -22,13 +22,15 @@ class PredictiveCheck:
     Attributes:
         observed: Its value.
         low, high: The middle 95 % of simulated surveys.
-        p_value: Two-sided: twice the smaller share of simulated surveys beyond it.
+        p_value: Two-sided, the observed survey counted among the simulated ones: never 0.
+        simulated: How many there were.
     """
 
     observed: float
     low: float
     high: float
     p_value: float
+    simulated: int
 
 
 def predictive_check(
@@ -55,8 +57,10 @@ def predictive_check(
 
 def _check(value: float, replicated: Tensor) -> PredictiveCheck:
     low, high = replicated.quantile(replicated.new_tensor([0.025, 0.975])).tolist()
-    below = float((replicated < value).double().mean() + (replicated == value).double().mean() / 2)
-    return PredictiveCheck(value, low, high, min(1.0, 2 * min(below, 1 - below)))
+    below = float((replicated < value).sum() + (replicated == value).sum() / 2)
+    n = len(replicated)
+    p_value = min(1.0, 2 * (min(below, n - below) + 1) / (n + 1))
+    return PredictiveCheck(value, low, high, p_value, n)
 
 
 def summary_statistics(data: SummaryData) -> dict[str, Tensor]:
