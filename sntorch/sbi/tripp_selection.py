@@ -19,10 +19,13 @@ import torch
 from torch import Tensor
 
 from sntorch.errors import ConfigError
+from sntorch.sbi.tripp_range import Limit, draw_in_range, normal_below
 from sntorch.simulation.streams import Streams
 
 # Times that supernovae are drawn before a selection is given up.
 PATIENCE = 10_000
+# Standard deviations beyond which a limit keeps nothing.
+FARTHEST = -24.0
 # Gauss-Legendre nodes in each of stretch and colour, over so many standard deviations at most.
 NODES, REACH = 14, 5.0
 
@@ -142,8 +145,8 @@ class ProbitLimit(TrippSelection):
             white: Standard normal numbers, the same shape.
         """
         total = variance + self.width**2
-        below = torch.special.ndtr((self.limit - mean) / total.sqrt())
-        step = total.sqrt() * torch.special.ndtri(luck * below)
+        edge = (self.limit - mean) / total.sqrt()
+        step = total.sqrt() * torch.where(edge > FARTHEST, normal_below(edge, luck), -torch.inf)
         return mean + variance / total * step + (variance * self.width**2 / total).sqrt() * white
 
 
@@ -213,55 +216,24 @@ class FitCuts(TrippSelection):
     def _tried(
         self, attempt: int, mean: Tensor, factor: Tensor, streams: Streams
     ) -> tuple[Tensor, Tensor]:
-        """By turns what the limit keeps, for the range to decide, and the reverse.
-
-        Both are exact. The first finds next to nothing where only the bluest are bright enough,
-        the second where all are too faint.
-        """
-        if attempt % 2 == 0:
-            draw = draw_all if self.limit is None else self.limit.draw_kept
-            data = draw(mean, factor, streams)
-            return data, self.within(data)
-        return self._from_range(mean, factor, streams)
-
-    def _from_range(self, mean: Tensor, factor: Tensor, streams: Streams) -> tuple[Tensor, Tensor]:
-        """Stretch within its range, colour given stretch, magnitude given both; by rejection."""
-        n = mean.shape[1]
+        """Stretch and colour of kept ones within their range, magnitude given both."""
+        n, order = mean.shape[1], [1, 2, 0]
         luck, white = streams.uniform("range", n, 4), streams.normal("magnitude", n)
-        order = [1, 2, 0]
-        root = factor[..., order, :] @ factor[..., order, :].mT
-        root = torch.linalg.cholesky(root)
-        m, x, c = mean.unbind(-1)
-        size = root.diagonal(dim1=-2, dim2=-1)
-        u, _ = _inside(x, size[..., 0], self.x1, luck[..., 0])
-        middle = c + root[..., 1, 0] * u
-        v, weight = _inside(middle, size[..., 1], self.c, luck[..., 1])
-        expected = m + root[..., 2, 0] * u + root[..., 2, 1] * v
+        rows = factor[..., order, :]
+        root, centre = torch.linalg.cholesky(rows @ rows.mT), mean[..., order]
+        variance, limit = root[..., 2, 2] ** 2, None
+        if self.limit is not None:
+            limit = Limit(self.limit.limit, (variance + self.limit.width**2).sqrt())
+        u, v, log_weight = draw_in_range(centre, root, self.ranges, limit, luck[..., :2])
+        both = torch.stack([u, v], -1)[..., None]
+        x1, c, expected = (centre + (root[..., :2] @ both)[..., 0]).unbind(-1)
         if self.limit is None:
-            magnitude = expected + size[..., 2] * white
+            magnitude = expected + variance.sqrt() * white
         else:
-            variance = size[..., 2] ** 2
             magnitude = self.limit.magnitudes(expected, variance, luck[..., 2], white)
-            total = (variance + self.limit.width**2).sqrt()
-            # Within the range no supernova is more probable to be kept than one at a corner.
-            slopes = torch.linalg.solve_triangular(
-                root[..., :2, :2].mT, root[..., 2, :2, None], upper=True
-            )[..., 0]
-            off = slopes[..., 0] * -x + slopes[..., 1] * -c
-            best = m + off - self.x1 * slopes[..., 0].abs() - self.c * slopes[..., 1].abs()
-            share, most = (
-                torch.special.log_ndtr((self.limit.limit - place) / total)
-                for place in (expected, best)
-            )
-            weight = weight * (share - most).exp()
-        data = torch.stack([magnitude, x + size[..., 0] * u, middle + size[..., 1] * v], -1)
-        return data, (luck[..., 3] < weight) & data.isfinite().all(-1)
-
-
-def _inside(mean: Tensor, sd: Tensor, reach: float, luck: Tensor) -> tuple[Tensor, Tensor]:
-    """White numbers of normal ones between ±reach, and the probability to lie there."""
-    low, high = (torch.special.ndtr((edge - mean) / sd) for edge in (-reach, reach))
-    return torch.special.ndtri(low + luck * (high - low)), high - low
+        data = torch.stack([magnitude, x1, c], -1)
+        accepted = luck[..., 3].log() < log_weight
+        return data, accepted & data.isfinite().all(-1) & self.within(data)
 
 
 def draw_all(mean: Tensor, factor: Tensor, streams: Streams) -> Tensor:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sntorch.errors import ConfigError
+from sntorch.sbi.tripp_range import Limit, draw_in_range
 from sntorch.sbi.tripp_selection import FitCuts, ProbitLimit, TrippSelection
 from sntorch.simulation.streams import Streams
 
@@ -68,22 +69,6 @@ def test_kept_ones_are_those_that_a_lottery_keeps(selection):
     assert float((found.T.corrcoef() - kept.T.corrcoef()).abs().max()) < 0.02
 
 
-@pytest.mark.parametrize("attempt", [0, 1])
-@pytest.mark.parametrize("selection", [FitCuts(LIMIT, 0.8, 0.05), FitCuts(None, 0.8, 0.05)])
-def test_both_ways_to_draw_within_a_range_are_the_same(selection, attempt):
-    mean, factor = normal((18.0, -0.3, 0.02))
-    streams = Streams(3, torch.arange(N), "test/")
-    data, kept = selection._tried(
-        attempt, mean.expand(N, 1, 3), factor.expand(N, 1, 3, 3), streams
-    )
-    found = data[kept]
-    expected = drawn(selection, mean, factor, seed=4)
-    assert len(found) > 5_000
-    error = expected.std(0) * (1 / len(found) + 1 / len(expected)) ** 0.5
-    assert float(((found.mean(0) - expected.mean(0)) / error).abs().max()) < 4
-    assert float((found.std(0) / expected.std(0) - 1).abs().max()) < 0.05
-
-
 def test_corners_of_a_prior_are_found():
     """Only much bluer ones than the cut allows would be bright enough."""
     mean = torch.tensor([18.8, 0.0, -0.2], dtype=torch.float64)
@@ -93,6 +78,71 @@ def test_corners_of_a_prior_are_found():
     found = drawn(cuts, mean, factor, n=500)
     assert bool(found.isfinite().all())
     assert bool(cuts.within(found).all())
+
+
+def corner(mean=(18.8, 0.0, -0.2), limit=LIMIT):
+    """Of a prior: supernovae of broad colours and stretches, and what little is kept of them."""
+    factor = torch.tensor([[0.1, -0.1, 1.0], [0.0, 0.7, 0.0], [0.0, 0.0, 0.4]]).double()
+    covariance = factor @ factor.T + torch.diag(torch.tensor([0.1, 0.05, 0.002]).double())
+    # Errors of stretch and colour that go together.
+    covariance[1, 2] += 0.04
+    covariance[2, 1] += 0.04
+    return torch.tensor(mean).double(), torch.linalg.cholesky(covariance), FitCuts(limit, c=0.2)
+
+
+@pytest.mark.parametrize(
+    ("mean", "limit"),
+    [
+        ((18.8, 0.0, -0.2), LIMIT),
+        ((18.8, 0.0, -0.2), ProbitLimit(17.9, 0.02)),
+        ((18.0, 2.5, 0.9), None),
+    ],
+)
+def test_improbable_ones_are_those_that_a_lottery_keeps(mean, limit):
+    mean, factor, cuts = corner(mean, limit)
+    generator = torch.Generator().manual_seed(2)
+    kept = []
+    for _ in range(20):
+        every = mean + torch.randn(N, 3, generator=generator).double() @ factor.T
+        luck = torch.rand(N, generator=generator).double()
+        kept.append(every[luck.log() < cuts.log_probability(every)])
+    kept = torch.cat(kept)
+    assert 1_000 < len(kept) < 0.04 * 20 * N
+    streams = Streams(5, torch.arange(N), "test/")
+    data, taken = cuts._tried(0, mean.expand(N, 1, 3), factor.expand(N, 1, 3, 3), streams)
+    found = data[taken]
+    assert len(found) > 0.5 * N
+    error = kept.std(0) / len(kept) ** 0.5
+    assert float(((found.mean(0) - kept.mean(0)) / error).abs().max()) < 4
+    assert float((found.std(0) / kept.std(0) - 1).abs().max()) < 4 / (2 * len(kept)) ** 0.5 + 0.01
+    assert float((found.T.corrcoef() - kept.T.corrcoef()).abs().max()) < 4 / len(kept) ** 0.5
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.floats(14, 26), st.floats(-6, 6), st.floats(-1.5, 1.5), st.floats(0.05, 2.5),
+    st.floats(0.02, 0.4), st.floats(-0.9, 0.9), st.floats(0.02, 0.5),
+)  # fmt: skip
+def test_corners_of_any_prior_are_drawn_at_once(m, x0, c0, sigma_x, sigma_c, together, width):
+    """And no probability to accept is above one: the draws are exact."""
+    n = 200
+    errors = torch.tensor([0.1, 0.2, 0.05]).double()
+    covariance = torch.diag(errors**2)
+    covariance[1, 2] = covariance[2, 1] = together * 0.2 * 0.05
+    root = torch.diag(torch.tensor([0.1, sigma_x, sigma_c]).double())
+    root[0, 1:] = torch.tensor([-0.14 * sigma_x, 3 * sigma_c])
+    mean = torch.tensor([x0, c0, m]).double().expand(n, 3)
+    order = [1, 2, 0]
+    factor = torch.linalg.cholesky((root @ root.T + covariance)[order][:, order])
+    total = (factor[2, 2] ** 2 + width**2).sqrt().expand(n)
+    luck = Streams(0, torch.arange(n), "test/").uniform("range", 2)
+    _, _, log_weight = draw_in_range(
+        mean, factor.expand(n, 3, 3), (3.0, 0.3), Limit(17.5, total), luck
+    )
+    log_weight = log_weight[log_weight.isfinite()]
+    assert len(log_weight) > 0.9 * n
+    assert float(log_weight.max()) < 1e-6
+    assert float(log_weight.exp().mean()) > 0.05
 
 
 def test_nothing_beyond_the_range_is_kept():
