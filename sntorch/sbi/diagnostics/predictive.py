@@ -22,7 +22,7 @@ class PredictiveCheck:
     Attributes:
         observed: Its value.
         low, high: The middle 95 % of simulated surveys.
-        p_value: Two-sided: twice the smaller share of simulated surveys beyond it.
+        p_value: Two-sided: twice the smaller share of surveys beyond it, itself counted as one.
     """
 
     observed: float
@@ -55,8 +55,9 @@ def predictive_check(
 
 def _check(value: float, replicated: Tensor) -> PredictiveCheck:
     low, high = replicated.quantile(replicated.new_tensor([0.025, 0.975])).tolist()
-    below = float((replicated < value).double().mean() + (replicated == value).double().mean() / 2)
-    return PredictiveCheck(value, low, high, min(1.0, 2 * min(below, 1 - below)))
+    n, below = len(replicated), float((replicated < value).sum() + (replicated == value).sum() / 2)
+    p_value = 2 * (min(below, n - below) + 1) / (n + 1)
+    return PredictiveCheck(value, low, high, min(1.0, p_value))
 
 
 def summary_statistics(data: SummaryData) -> dict[str, Tensor]:
