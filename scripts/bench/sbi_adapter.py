@@ -28,7 +28,8 @@ N, BATCH, STEPS, N_SURVEYS, N_DRAWS = 100, 128, 1_500, 300, 200
 QUICK_STEPS, QUICK_SURVEYS = 100, 100
 LEAST_P, TESTED = 0.01, 10**7
 EMBEDDING = {"_target_": "sntorch.sbi.embeddings.DeepSet"}
-KINDS: dict[str, type[PosteriorEstimator]] = {"posterior flow": FlowModule, "ratio": RatioModule}
+Kind = type[FlowModule] | type[RatioModule]
+KINDS: dict[str, Kind] = {"posterior flow": FlowModule, "ratio": RatioModule}
 
 
 def rows(quick: bool) -> Iterable[Row]:
@@ -44,9 +45,7 @@ def rows(quick: bool) -> Iterable[Row]:
         yield row(name, network, theta, surveys, time.process_time() - begun)
 
 
-def trained(
-    kind: type[PosteriorEstimator], simulator: SummarySimulator, steps: int
-) -> PosteriorEstimator:
+def trained(kind: Kind, simulator: SummarySimulator, steps: int) -> PosteriorEstimator:
     """A network after so many batches, ready to be asked."""
     network = kind(PRIOR, EMBEDDING, seed=3)
     data = SurveyDataModule(simulator, BATCH, steps, n_validation=0)

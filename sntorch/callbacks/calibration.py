@@ -85,8 +85,9 @@ class PosteriorCalibration(Callback):
         pl_module: L.LightningModule,
         batches: list[tuple[Tensor, Any]],
     ) -> None:
-        told = trainer.is_global_zero and isinstance(pl_module, PosteriorEstimator)
-        if not told or not batches:
+        if not isinstance(pl_module, PosteriorEstimator):
+            return
+        if not trainer.is_global_zero or not batches:
             return
         found = self._calibrated(pl_module, batches)
         scalars = {"val/tarp_deviation": found.tarp_deviation}
