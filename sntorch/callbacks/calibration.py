@@ -14,6 +14,7 @@ from torch import Tensor
 from sntorch.callbacks.board import board_of
 from sntorch.errors import ConfigError
 from sntorch.plotting.selection import calibration_figure
+from sntorch.sbi.datamodule import SurveyDataModule
 from sntorch.sbi.diagnostics import LEVELS, Calibration, calibrate
 from sntorch.sbi.estimator import PosteriorEstimator
 
@@ -26,7 +27,11 @@ def calibration_plot(found: Calibration) -> Figure:
 
 
 class PosteriorCalibration(Callback):
-    """Tells every few epochs, and at the end, whether posteriors of held-out surveys are right.
+    """Tells every few epochs, and at the end, whether posteriors of simulated surveys are right.
+
+    While a network trains the surveys are those that are held out. At the end they are fresh ones,
+    for by those that are held out ``BestWeights`` chose the weights: posteriors that fit them by
+    chance would look better than they are.
 
     Truths of these surveys are from the prior that the network is trained on, in truncated rounds
     from the truncated one. Logged are ``val/coverage_68`` and ``val/coverage_95``, shares of
@@ -61,17 +66,26 @@ class PosteriorCalibration(Callback):
         last = trainer.should_stop or done == trainer.max_epochs
         if trainer.sanity_checking or last or done % self.every_n_epochs:
             return
-        self._log(trainer, pl_module)
+        self._log(trainer, pl_module, list(self._held_out(trainer)))
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Calibrate with the weights that are kept."""
-        self._log(trainer, pl_module)
+        """Calibrate with the weights that are kept, on surveys by which they were not chosen."""
+        held_out = list(self._held_out(trainer))
+        data = getattr(trainer, "datamodule", None)
+        if isinstance(data, SurveyDataModule) and trainer.is_global_zero:
+            self._log(trainer, pl_module, data.fresh(sum(len(theta) for theta, _ in held_out)))
+        else:
+            self._log(trainer, pl_module, held_out)
 
-    def _log(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if not trainer.is_global_zero or not isinstance(pl_module, PosteriorEstimator):
+    def _log(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        batches: list[tuple[Tensor, Any]],
+    ) -> None:
+        if not isinstance(pl_module, PosteriorEstimator):
             return
-        batches = list(self._held_out(trainer))
-        if not batches:
+        if not trainer.is_global_zero or not batches:
             return
         found = self._calibrated(pl_module, batches)
         scalars = {"val/tarp_deviation": found.tarp_deviation}

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from sntorch.errors import ConfigError
-from sntorch.sbi.simulated import HELD_OUT, SimulatedSurveys, Simulator
+from sntorch.sbi.simulated import FRESH, HELD_OUT, SimulatedSurveys, Simulator
 from sntorch.sbi.stored import StoredSurveys, check_stored, count_stored, store
 
 N_EXAMPLES = 512
@@ -88,10 +88,15 @@ class SurveyDataModule(L.LightningDataModule):
             self.surveys = StoredSurveys(
                 self.folder, self.batch_size, data_type=self.simulator.data_type
             )
-        size = min(self.batch_size, self.n_validation)
-        for first in range(0, self.n_validation, size or 1):
-            count = min(size, self.n_validation - first)
-            self._held_out.append(self.simulator(HELD_OUT + first, count))
+        self._held_out = self._simulated(HELD_OUT, self.n_validation)
+
+    def fresh(self, n: int) -> list[tuple[Tensor, Any]]:
+        """Batches of n surveys by which nothing was trained or chosen; the same each time."""
+        return self._simulated(FRESH, n)
+
+    def _simulated(self, first: int, n: int) -> list[tuple[Tensor, Any]]:
+        begins = range(0, n, self.batch_size)
+        return [self.simulator(first + b, min(self.batch_size, n - b)) for b in begins]
 
     def examples(self) -> Any:
         """A few hundred simulated surveys, by which an embedding sets its scales."""

@@ -5,11 +5,12 @@ Letters in shapes: ``B`` surveys, ``C`` points θ, ``D`` parameters, ``E`` numbe
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Self
 
 from torch import Tensor
+
+from sntorch.sbi.taking import taken
 
 
 class EstimatedLikelihood:
@@ -33,6 +34,4 @@ class EstimatedLikelihood:
 
     def take(self, index: Tensor) -> Self:
         """That of the chosen surveys."""
-        part = copy.copy(self)
-        part.embedded = self.embedded[index.to(self.embedded.device)]
-        return part
+        return taken(self, index.to(self.embedded.device), "embedded")

@@ -17,7 +17,6 @@ Letters in shapes: as in ``summary.py``.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Self
 
@@ -26,6 +25,7 @@ from torch import Tensor
 
 from sntorch.errors import ConfigError
 from sntorch.sbi.summary import SummaryData, SummarySurvey
+from sntorch.sbi.taking import taken
 
 SCHEMES = ("conditional", "fixed_number", "poisson", "unknown_rate", "ignored")
 # ln P(detected | z, θ), shape (B, C, N), of z (N,) or (B, N) and θ (B, C, 5).
@@ -102,10 +102,8 @@ class SummaryLikelihood:
 
     def take(self, index: Tensor) -> Self:
         """That of the chosen surveys."""
-        part = copy.copy(self)
-        for name in ("number", "mask", "z", "mean_features", "variance_features"):
-            setattr(part, name, getattr(self, name)[index])
-        return part
+        names = ("number", "mask", "z", "mean_features", "variance_features")
+        return taken(self, index, *names)
 
     def _prepare(self, data: SummaryData) -> None:
         """Of what residual and variance are linear combinations, shape (B, K, N)."""

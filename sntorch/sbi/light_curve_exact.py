@@ -12,7 +12,6 @@ Letters in shapes: as there; ``C`` points θ.
 
 from __future__ import annotations
 
-import copy
 from typing import Self
 
 import torch
@@ -21,6 +20,7 @@ from torch import Tensor
 from sntorch.data.magnitudes import LN_PER_MAG
 from sntorch.errors import ConfigError
 from sntorch.sbi.light_curve_survey import LightCurveSurvey, LightCurveSurveys
+from sntorch.sbi.taking import taken
 
 # Nodes about the offset that fits a light curve best, over so many standard errors on both sides.
 NODES, WIDTHS = 121, 6.5
@@ -75,10 +75,7 @@ class LightCurveLikelihood:
 
     def take(self, index: Tensor) -> Self:
         """That of the chosen surveys."""
-        part = copy.copy(self)
-        for name in ("member", "offsets", "log_photometry", "log_kept"):
-            setattr(part, name, getattr(self, name)[index])
-        return part
+        return taken(self, index, "member", "offsets", "log_photometry", "log_kept")
 
 
 def _average(log_value: Tensor, offset: Tensor, mean: Tensor, sigma: Tensor) -> Tensor:

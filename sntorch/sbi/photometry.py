@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from sntorch.errors import DataError
 from sntorch.sbi.embeddings import perceptron
+from sntorch.sbi.taking import taken
 
 
 @dataclass
@@ -42,7 +43,7 @@ class Photometry:
 
     def take(self, index: Tensor | slice) -> Self:
         """The chosen objects."""
-        return replace(self, **{f.name: getattr(self, f.name)[index] for f in fields(self)})
+        return taken(self, index, *(f.name for f in fields(self)))
 
     def check(self, numbers: Tensor | None = None) -> None:
         """Refuse what nothing can be inferred from.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Protocol, Self
 
 from torch import Tensor
 
 from sntorch.sbi.prior import BoxPrior
+from sntorch.sbi.taking import taken
 
 
 class Likelihood(Protocol):
@@ -61,6 +61,4 @@ class BoxPosterior:
 
     def take(self, index: Tensor) -> Self:
         """Those of the chosen observations."""
-        part = copy.copy(self)
-        part.likelihood = self.likelihood.take(index)
-        return part
+        return taken(self, index, "likelihood")

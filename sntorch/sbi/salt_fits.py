@@ -17,6 +17,7 @@ from sntorch.errors import DataError
 from sntorch.physics.cosmology import Cosmology
 from sntorch.physics.salt.photometry import X0, X1, C
 from sntorch.sbi.encoders import n_products, products
+from sntorch.sbi.taking import taken
 from sntorch.sbi.tripp_learning import FIDUCIAL, shown
 from sntorch.simulation.salt.fit import SALTFit
 
@@ -79,7 +80,7 @@ class SALTFits:
 
     def take(self, index: Tensor) -> Self:
         """The chosen surveys."""
-        return replace(self, **{f.name: getattr(self, f.name)[index] for f in fields(self)})
+        return taken(self, index, *(f.name for f in fields(self)))
 
     def to(self, device: torch.device | str) -> Self:
         """The same on a device."""

@@ -16,7 +16,6 @@ Letters in shapes: ``B`` surveys, ``N`` supernovae, ``C`` points θ.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
@@ -29,6 +28,7 @@ from sntorch.sbi.kept_density import KeptDensity
 from sntorch.sbi.prior import BoxPrior
 from sntorch.sbi.summary import PARAMETERS, SummaryData, SummarySurvey
 from sntorch.sbi.summary_simulator import draw_prior, simulate
+from sntorch.sbi.taking import taken
 
 # A batch of supernovae: redshift (M,), data (M, 3) and θ (M, 5).
 Supernovae = tuple[Tensor, Tensor, Tensor]
@@ -191,6 +191,4 @@ class FlowLikelihood:
 
     def take(self, index: Tensor) -> Self:
         """That of the chosen surveys."""
-        part = copy.copy(self)
-        part.data = self.data.take(index)
-        return part
+        return taken(self, index, "data")

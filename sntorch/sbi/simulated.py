@@ -19,6 +19,9 @@ from sntorch.sbi.summary_simulator import draw_numbers, draw_prior, number_range
 
 # Surveys of one seed from here on are for validation.
 HELD_OUT = 2**40
+# And from here on for what a training tells of itself at its end, when its weights were chosen by
+# what was held out.
+FRESH = 2**40 + 2**39
 # And from here on for tests: methods that are compared may have trained with the same seed.
 TESTED = 2**41
 # And from here on for what tests hold those to.

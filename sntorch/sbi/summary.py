@@ -32,6 +32,7 @@ from sntorch.building import plain
 from sntorch.errors import ConfigError
 from sntorch.sbi.distances import DistanceModuli
 from sntorch.sbi.prior import BoxPrior
+from sntorch.sbi.taking import taken
 
 PARAMETERS = ("om0", "m0", "alpha", "beta", "sigma_int")
 FIDUCIAL = (0.3, -19.3, 0.14, 3.0, 0.10)
@@ -198,4 +199,4 @@ class SummaryData:
 
     def take(self, index: Tensor | slice) -> Self:
         """The chosen surveys."""
-        return replace(self, **{f.name: getattr(self, f.name)[index] for f in fields(self)})
+        return taken(self, index, *(f.name for f in fields(self)))

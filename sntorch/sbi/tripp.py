@@ -16,7 +16,6 @@ Letters in shapes: ``N`` supernovae, ``B`` samples of them, ``C`` points θ.
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -25,6 +24,7 @@ from torch import Tensor
 
 from sntorch.errors import ConfigError, DataError
 from sntorch.sbi.prior import BoxPrior
+from sntorch.sbi.taking import taken
 from sntorch.sbi.tripp_selection import TrippSelection, draw_all
 from sntorch.simulation.streams import Streams
 
@@ -149,9 +149,7 @@ class TrippLikelihood:
 
     def take(self, index: Tensor) -> Self:
         """That of the chosen samples."""
-        part = copy.copy(self)
-        part.sample = self.sample.take(index)
-        return part
+        return taken(self, index, "sample")
 
 
 def simulate_tripp(

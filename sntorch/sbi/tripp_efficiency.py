@@ -157,7 +157,7 @@ class LearntShare(TrippSelection):
         rows = mean.reshape(-1, *mean.shape[-2:]), covariance.reshape(-1, *covariance.shape[-3:])
         size = self.injections.kept.numel()
         parts = (one.split(max(AT_ONCE // size, 1)) for one in rows)
-        found = [self._weighed(*each, part) for each in zip(*parts, strict=True)]
+        found = [self._weighed(one, two, part) for one, two in zip(*parts, strict=True)]
         return torch.cat(found).reshape(mean.shape[:-1])
 
     def _weighed(self, mean: Tensor, covariance: Tensor, part: slice) -> Tensor:

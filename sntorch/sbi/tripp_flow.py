@@ -13,7 +13,6 @@ Letters in shapes: ``B`` samples, ``N`` supernovae, ``C`` points θ, ``M`` super
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Self
@@ -26,6 +25,7 @@ from sntorch.errors import ConfigError
 from sntorch.sbi.kept_density import KeptDensity
 from sntorch.sbi.prior import BoxPrior
 from sntorch.sbi.summary_simulator import draw_prior
+from sntorch.sbi.taking import taken
 from sntorch.sbi.tripp import TrippSample, factor_features, simulate_tripp, tripp_moments
 from sntorch.sbi.tripp_selection import TrippSelection
 
@@ -210,6 +210,4 @@ class TrippFlowLikelihood:
 
     def take(self, index: Tensor) -> Self:
         """That of the chosen samples."""
-        part = copy.copy(self)
-        part.sample = self.sample.take(index)
-        return part
+        return taken(self, index, "sample")

@@ -17,6 +17,8 @@ Array = NDArray[np.float64]
 Z_95 = 1.959963984540054
 # Share of the values beyond the outermost bins, on each side.
 TAIL = 0.005
+# Relative width below which values are all the same.
+FLAT = 1e-9
 
 
 def wilson(count: ArrayLike, n: ArrayLike, z: float = Z_95) -> tuple[Array, Array]:
@@ -102,10 +104,22 @@ def binned_shares(
 def bin_edges(values: ArrayLike, bins: int) -> Array:
     """Edges of equal bins over all but the outermost values, shape (bins + 1,).
 
+    Values that are all the same have one bin, shape (2,), and lie in its middle.
+
     Args:
         values: shape (M,); those that are no numbers do not count.
         bins: Number of bins.
+
+    Raises:
+        ConfigError: Nothing but what is no number.
     """
     numbers = np.asarray(values, dtype=np.float64)
-    low, high = np.quantile(numbers[np.isfinite(numbers)], (TAIL, 1 - TAIL))
-    return np.linspace(low, high, bins + 1) if high > low else np.array([low - 0.5, high + 0.5])
+    finite = numbers[np.isfinite(numbers)]
+    if not finite.size:
+        raise ConfigError(f"bins: none of {numbers.size} values is a finite number")
+    low, high = np.quantile(finite, (TAIL, 1 - TAIL))
+    least = FLAT * max(abs(low), abs(high))
+    if high - low <= least:
+        half = max(0.5, least)
+        return np.array([low - half, high + half])
+    return np.linspace(low, high, bins + 1)

@@ -7,12 +7,13 @@ import pytest
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch.utils.data import DataLoader
 
 from sntorch.callbacks.best_weights import BestWeights
 from sntorch.callbacks.calibration import PosteriorCalibration
 from sntorch.errors import ConfigError
 from sntorch.sbi import FlowModule, RatioModule, SummarySimulator, SurveyDataModule
-from sntorch.sbi.simulated import HELD_OUT
+from sntorch.sbi.simulated import FRESH, HELD_OUT, TESTED
 from sntorch.sbi.summary import PRIOR
 
 EMBEDDING = {
@@ -81,14 +82,44 @@ def test_figures_and_numbers_reach_tensorboard(tmp_path, kind):
         assert values[1] == (6, pytest.approx(found[name]))
 
 
-def test_as_many_held_out_surveys_as_asked_for():
+def test_as_many_surveys_as_asked_for():
     callback = Asked(n=20, draws=20)
     train(callback, network(), n_validation=40)
-    expected, _ = SummarySimulator(n=8)(HELD_OUT, 20)
-    assert torch.equal(callback.seen[0], expected)
+    assert len(callback.seen[0]) == 20
     callback = Asked(n=100, draws=20)
     train(callback, network(), n_validation=40)
     assert len(callback.seen[0]) == 40
+
+
+def test_surveys_at_the_end_are_not_those_by_which_weights_were_chosen():
+    callback = Asked(every_n_epochs=1, n=20, draws=20)
+    train(callback, network(), epochs=2, others=[BestWeights(patience=5)])
+    during, end = callback.seen
+    assert torch.equal(during, SummarySimulator(n=8)(HELD_OUT, 20)[0])
+    assert torch.equal(end, SummarySimulator(n=8)(FRESH, 20)[0])
+    held_out, _ = SummarySimulator(n=8)(HELD_OUT, 40)
+    trained, _ = SummarySimulator(n=8)(0, 64)
+    tested, _ = SummarySimulator(n=8)(TESTED, 40)
+    for other in (held_out, trained, tested):
+        assert not bool(torch.isin(end, other).any())
+
+
+def test_without_a_module_of_data_held_out_surveys_are_all_there_are():
+    callback, held_out = Asked(n=20, draws=20), SummarySimulator(n=8)(HELD_OUT, 20)
+    trainer = L.Trainer(
+        accelerator="cpu",
+        max_epochs=1,
+        logger=False,
+        callbacks=[callback],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    module = network()
+    module.prepare(held_out[1])
+    batches = DataLoader([held_out], batch_size=None)
+    trainer.fit(module, batches, batches)
+    assert torch.equal(callback.seen[-1], held_out[0])
 
 
 def test_a_network_that_is_too_certain_is_told_of():
@@ -106,9 +137,8 @@ def test_numbers_at_the_end_are_those_of_the_weights_that_are_kept():
     callback = PosteriorCalibration(every_n_epochs=1, n=20, draws=50)
     module = network()
     found = train(callback, module, epochs=2, others=[BestWeights(patience=1)])
-    theta, x = SummarySimulator(n=8)(HELD_OUT, 16)
-    more = SummarySimulator(n=8)(HELD_OUT + 16, 4)
-    again = callback._calibrated(module, [(theta, x), more])
+    first, more = SummarySimulator(n=8)(FRESH, 16), SummarySimulator(n=8)(FRESH + 16, 4)
+    again = callback._calibrated(module, [first, more])
     assert found["val/tarp_deviation"] == pytest.approx(again.tarp_deviation)
 
 

@@ -124,6 +124,26 @@ def test_local_test(shift, passes):
     assert (sorted(found)[1] > 0.1) == passes
 
 
+def test_p_values_count_the_observation():
+    """None is zero, and of many right ones as many are small as ought to be."""
+    seen = torch.randn(401, 3, generator=torch.Generator().manual_seed(2))
+    far = misspecification(seen[0] + 50, seen[1:], shuffles=150)
+    assert far.p_value == pytest.approx(1 / 151)
+    near = each_misspecification(seen[1:51], seen[51:], shuffles=400)
+    counts = [one.p_value * 401 for one in near]
+    assert all(abs(count - round(count)) < 1e-6 and 1 <= round(count) <= 401 for count in counts)
+    replicated = {"a": torch.arange(99).double()}
+    (beyond, middle) = (predictive_check({"a": v}, replicated)["a"] for v in (1e3, 49.0))
+    assert beyond.p_value == pytest.approx(2 / 100)
+    assert middle.p_value == 1.0
+
+
+def test_too_few_shuffles_could_not_be_suspicious():
+    seen = torch.randn(200, 3, generator=torch.Generator().manual_seed(2))
+    with pytest.raises(ConfigError, match=r"100 shuffles are accepted, or more.* found 50"):
+        misspecification(seen[0], seen[1:], shuffles=50)
+
+
 def test_misspecified_observations_are_suspicious():
     _, _, seen = normal_problem()
     assert not misspecification(seen[0], seen[1:], shuffles=100).suspicious

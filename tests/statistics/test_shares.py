@@ -76,3 +76,22 @@ def test_edges_hold_all_but_the_outermost():
 def test_what_cannot_be_counted_is_refused(kept, message):
     with pytest.raises(ConfigError, match=message):
         binned_shares([0, 1], [0, 1], kept, [0, 1], [0, 1])
+
+
+@pytest.mark.parametrize("value", [0.0, 0.05, -19.3, 59_000.0, 3e12])
+def test_values_that_are_all_the_same_lie_in_the_middle_of_one_bin(value):
+    edges = bin_edges([value, np.nan, value, np.inf], 5)
+    assert edges.shape == (2,)
+    assert edges[0] < value < edges[1]
+    found = binned_shares([value] * 4, [0.0, 1.0, 0.0, 1.0], [1, 0, 1, 1], edges, [0, 0.5, 1])
+    assert found.n.sum() == 4
+
+
+def test_values_that_differ_by_rounding_only_are_the_same():
+    edges = bin_edges(59_000 + np.array([0.0, 1e-11, 2e-11]), 20)
+    assert edges.tolist() == pytest.approx([58_999.5, 59_000.5])
+
+
+def test_there_are_no_bins_of_nothing():
+    with pytest.raises(ConfigError, match="none of 2 values is a finite number"):
+        bin_edges([np.nan, np.inf], 3)

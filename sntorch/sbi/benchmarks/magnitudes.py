@@ -11,7 +11,6 @@ Letters in shapes: ``B`` objects, ``C`` points θ, ``F`` bands.
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -21,6 +20,7 @@ from torch import Tensor
 from sntorch.sbi.photometry import Photometry
 from sntorch.sbi.prior import BoxPrior
 from sntorch.sbi.summary_simulator import draw_prior
+from sntorch.sbi.taking import taken
 from sntorch.simulation.streams import Streams
 
 PARAMETERS = ("magnitude", "colour", "curvature")
@@ -87,6 +87,4 @@ class MagnitudeLikelihood:
 
     def take(self, index: Tensor) -> Self:
         """That of the chosen objects."""
-        part = copy.copy(self)
-        part.x = self.x.take(index)
-        return part
+        return taken(self, index, "x")

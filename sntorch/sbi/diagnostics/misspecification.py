@@ -25,7 +25,8 @@ class Misspecification:
 
     Attributes:
         distance: Squared maximum mean discrepancy.
-        p_value: Share of simulations that are as far from the others.
+        p_value: Share of simulations that are as far from the others, the observation counted as
+            one.
     """
 
     distance: float
@@ -45,11 +46,11 @@ def misspecification(
     Args:
         observed: Embedding of one survey, shape (F,), or of several of one kind, shape (K, F).
         simulated: Embeddings of simulated surveys, shape (B, F).
-        shuffles: Number of comparisons of simulations among themselves.
+        shuffles: Number of comparisons of simulations among themselves, 100 or more.
         seed: Of the shuffles.
 
     Raises:
-        ConfigError: Fewer than 100 simulations, or another number of features.
+        ConfigError: Fewer than 100 simulations or shuffles, or another number of features.
     """
     observed = observed if observed.ndim == 2 else observed[None]
     distance, p_value = _compared(observed[None], simulated, shuffles, seed)
@@ -67,11 +68,11 @@ def each_misspecification(
     Args:
         observed: Embeddings, one a survey, shape (K, F).
         simulated: Embeddings of simulated surveys, shape (B, F).
-        shuffles: Number of comparisons of simulations among themselves.
+        shuffles: Number of comparisons of simulations among themselves, 100 or more.
         seed: Of the shuffles.
 
     Raises:
-        ConfigError: Fewer than 100 simulations, or another number of features.
+        ConfigError: Fewer than 100 simulations or shuffles, or another number of features.
     """
     found = _compared(observed[:, None], simulated, shuffles, seed)
     return [Misspecification(*one) for one in torch.stack(found, 1).tolist()]
@@ -86,6 +87,11 @@ def _compared(
             f"misspecification: {LEAST} simulations with as many features as the observation are "
             f"accepted, or more; found {tuple(simulated.shape)} for {tuple(observed[0].shape)}"
         )
+    if shuffles < LEAST:
+        raise ConfigError(
+            f"misspecification: {LEAST} shuffles are accepted, or more, for p-values below "
+            f"{SUSPICIOUS}; found {shuffles}"
+        )
     from sbi.diagnostics.misspecification import (
         calculate_baseline_mmd,
         compute_rbf_mmd_median_heuristic,
@@ -97,4 +103,6 @@ def _compared(
         torch.manual_seed(seed)
         among = calculate_baseline_mmd(x_obs.shape[1], x, shuffles, MOST)
     distance = torch.stack([compute_rbf_mmd_median_heuristic(one, x[:MOST]) for one in x_obs])
-    return distance, (among >= distance[:, None]).double().mean(1)
+    as_far = (among >= distance[:, None]).double().sum(1)
+    # The observation is one of those that are ranked (Phipson & Smyth 2010).
+    return distance, (as_far + 1) / (shuffles + 1)
