@@ -92,7 +92,8 @@ def learnt(observed: TrippSample, steps: tuple[int, ...]) -> Tensor:
         bare_trainer(max_epochs=1).fit(estimator, data)
 
     simulator = TrippSimulator(observed, SELECTION, seed=1)
-    found = truncated_rounds(FlowModule(PRIOR, EMBEDDING), simulator, observed, train, most=len(steps))
+    flow = FlowModule(PRIOR, EMBEDDING)
+    found = truncated_rounds(flow, simulator, observed, train, most=len(steps))
     return found[-1].estimator.sample(observed, N_DRAWS)[0]
 
 
