@@ -28,7 +28,6 @@ from sntorch.sbi.light_curve_survey import (
     simulate_light_curves,
 )
 
-DEPTH = 21.6
 N_BANK, N_KEPT, N_SURVEYS, N_SUPERNOVAE = 1_000, 100_000, 1_000, 100
 LIMIT_SECONDS, LIMIT_ERRORS = 120.0, 3.0
 # Room for the wrong answers.
@@ -40,7 +39,7 @@ def rows(quick: bool) -> Iterable[Row]:
     torch.set_num_threads(1)
     yield full_simulation(N_KEPT // 10 if quick else N_KEPT)
     begun = time.process_time()
-    bank = bank_simulator(DEPTH).candidates(1, 0, N_BANK // 4 if quick else N_BANK)
+    bank = bank_simulator().candidates(1, 0, N_BANK // 4 if quick else N_BANK)
     survey = LightCurveSurvey(bank, CUT)
     prepared = time.process_time() - begun
     n_surveys = N_SURVEYS // 10 if quick else N_SURVEYS
@@ -57,7 +56,7 @@ def rows(quick: bool) -> Iterable[Row]:
 def full_simulation(n: int) -> Row:
     """Light curves kept by the cut, from population to measured fluxes."""
     begun = time.process_time()
-    made = bank_simulator(DEPTH, one_shape=False, cut=CUT).simulate(n, seed=1)
+    made = bank_simulator(one_shape=False, cut=CUT).simulate(n, seed=1)
     row = speed("BayeSN, all scatter", n, time.process_time() - begun, 0.0)
     flow = made.cut_flow
     return Row(

@@ -102,7 +102,8 @@ def tested(module: Any, box: BoxPrior, n_surveys: int) -> Iterable[Row]:
     theta = draw_prior(box, n_surveys, seed=TEST)
     data = simulate(SURVEY, theta, N, seed=TEST)
     begun = time.process_time()
-    draws = sample(module.posterior(data), N_DRAWS).theta
+    # Walkers of one seed move alike, which would bring it closer to the exact posterior's draws.
+    draws = sample(module.posterior(data), N_DRAWS, EnsembleSettings(seed=2)).theta
     seconds = time.process_time() - begun
     found = calibrate(draws, theta, box)
     yield sampling_row(found, seconds)
