@@ -14,6 +14,8 @@ from astropy.table import Table
 from sntorch.cli import fit as verb
 from sntorch.data.io import read, write
 from sntorch.data.light_curve import LightCurves
+from sntorch.physics.cosmology import Cosmology
+from sntorch.sbi.tripp_files import read_tripp
 
 run_here = partial(running.run_here, verb)
 NAN = float("nan")
@@ -56,6 +58,15 @@ def test_tables_agree(run):
     for name in ("x0", "x0ERR", "x1", "c", "COV_PKMJD_x1", "FITCHI2", "FITPROB"):
         np.testing.assert_allclose(fitres[name].astype(float), table[name], rtol=1e-5)
     np.testing.assert_allclose(fitres["PKMJD"].astype(float), table["PKMJD"], rtol=0, atol=1e-4)
+
+
+def test_infer_reads_the_table(run):
+    table = pd.read_parquet(run / "salt3.parquet").set_index("CID")
+    found = read_tripp(run / "mine.FITRES.TEXT", Cosmology(h0=70.0, om0=0.3))
+    expected = table.loc[list(found.names), ["mB", "x1", "c"]].to_numpy()
+    np.testing.assert_allclose(found.data[0], expected, rtol=1e-4)
+    errors = found.covariance.diagonal(dim1=-2, dim2=-1).sqrt()[:, 1:]
+    np.testing.assert_allclose(errors, table.loc[list(found.names), ["x1ERR", "cERR"]], rtol=1e-4)
 
 
 def test_parameters_are_like_the_published_ones(run, shared):
