@@ -6,6 +6,11 @@ is unknown is said to be unknown by a flag, and is hidden from some training obj
 classifier copes without. Parametric features of the light curve itself may stand beside it, see
 ``FeatureContext``.
 
+Networks compare brightnesses on a logarithmic scale, and what a redshift says of an object is
+mostly how luminous it is: by its distance modulus, which a network that is told z alone has to
+learn. ``mu_redshift`` and ``mu_host_0``, … are the distance moduli at these redshifts, unknown at
+0 and below (objects of our own galaxy).
+
 Letters in shapes: ``B`` objects, ``M`` numbers of context.
 """
 
@@ -19,9 +24,10 @@ from torch import Tensor, nn
 from sntorch.classification.feature_context import FeatureContext
 from sntorch.data.batch import LightCurveBatch
 from sntorch.errors import ConfigError, DataError
+from sntorch.physics.cosmology import Cosmology
 
 NAMED = ("redshift", "redshift_err", "mwebv")
-HOST = "host_"
+HOST, DISTANCE = "host_", "mu_"
 
 
 class Context(nn.Module):
@@ -29,7 +35,8 @@ class Context(nn.Module):
 
     Args:
         columns: Of ``redshift``, ``redshift_err``, ``mwebv``, and ``host_0``, ``host_1``, … for
-            the columns that the data module was told to keep (``data.host``).
+            the columns that the data module was told to keep (``data.host``); with ``mu_`` before
+            ``redshift`` or a host column, the distance modulus there, mag (``Cosmology()``).
         required: Whether an object with none of the columns is refused.
         features: What computes features of the light curves, if anything.
 
@@ -48,12 +55,10 @@ class Context(nn.Module):
     ) -> None:
         super().__init__()
         for name in columns:
-            if name not in NAMED and not (
-                name.startswith(HOST) and name.removeprefix(HOST).isdigit()
-            ):
+            if not _is_column(name):
                 raise ConfigError(
                     f"context column {name!r}: accepted are {', '.join(NAMED)}, {HOST}0, "
-                    f"{HOST}1, …"
+                    f"{HOST}1, …, {DISTANCE}redshift, {DISTANCE}{HOST}0, …"
                 )
         self.columns = tuple(columns)
         self.required = required
@@ -149,6 +154,8 @@ def column(batch: LightCurveBatch, name: str) -> Tensor:
     Raises:
         DataError: A host column that the light curves do not have.
     """
+    if name.startswith(DISTANCE):
+        return _distance_modulus(column(batch, name.removeprefix(DISTANCE)))
     if name in NAMED:
         return getattr(batch, name)
     number = int(name.removeprefix(HOST))
@@ -158,3 +165,17 @@ def column(batch: LightCurveBatch, name: str) -> Tensor:
             "columns; name them in data.host"
         )
     return batch.host[:, number]
+
+
+def _is_column(name: str) -> bool:
+    redshift = name.removeprefix(DISTANCE)
+    if redshift.startswith(HOST):
+        return redshift.removeprefix(HOST).isdigit()
+    return redshift == "redshift" if name.startswith(DISTANCE) else name in NAMED
+
+
+def _distance_modulus(redshift: Tensor) -> Tensor:
+    """Shape (B,), NaN at redshifts that are not known or not positive."""
+    outside = redshift > 0
+    modulus = Cosmology().distmod(torch.where(outside, redshift, 1.0).double())
+    return torch.where(outside, modulus.to(redshift), torch.nan)

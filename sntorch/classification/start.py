@@ -50,7 +50,7 @@ def open_start(
                 f"accepted here; found {model.config[name]}"
             )
     # Context counts host columns; which ones they are matters where it uses any.
-    columns = any(name.startswith(HOST) for name in model.config["context"])
+    columns = any(HOST in name for name in model.config["context"])
     for name, ours, theirs in (
         ("host columns", ", ".join(host) * columns, ", ".join(found.host) * columns),
         ("bands", ", ".join(batch.bands), ", ".join(found.bands)),
