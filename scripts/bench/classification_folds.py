@@ -39,12 +39,14 @@ def plasticc_rows(folder: Path) -> Iterator[Row]:
         name = f"mean of {len(networks)} networks"
         networks[name] = _over_folds([found[one] for one in networks])
         yield from _plasticc_model(name, networks[name])
+    for name, base in ((n, b) for n in networks for b in networks if n.startswith(f"{b}_")):
+        yield _reported(_against(name, networks[name], base, networks[base]))
     if networks and TREES in models:
         best = min(networks, key=lambda name: _validation_loss(networks[name]))
         label = f"{best} (smallest validation loss)"
-        yield _against_trees(label, networks[best], TREES, models[TREES])
+        yield _against(label, networks[best], TREES, models[TREES])
         for name in sorted(set(models) - set(networks) - {TREES}):
-            yield _reported(_against_trees(label, networks[best], name, models[name]))
+            yield _reported(_against(label, networks[best], name, models[name]))
         yield from _with_trees(best, networks[best], models[TREES])
 
 
@@ -59,7 +61,7 @@ def _with_trees(best: str, network: Sequence[Stored], trees: Sequence[Stored]) -
     name = f"{best} and {TREES} together (trees inside)"
     both = [blended(pair) for pair in zip(network, trees, strict=True)]
     yield from _plasticc_model(name, both)
-    yield _reported(_against_trees(name, both, TREES, trees))
+    yield _reported(_against(name, both, TREES, trees))
 
 
 def _reported(row: Row) -> Row:
@@ -187,10 +189,12 @@ def _plasticc_model(name: str, folds: Sequence[Stored]) -> Iterator[Row]:
     )
 
 
-def _against_trees(name: str, ours: Sequence[Stored], other: str, trees: Sequence[Stored]) -> Row:
-    """The log-loss where classes are equally common, the AUC where they are as in the sample."""
+def _against(name: str, ours: Sequence[Stored], other: str, theirs: Sequence[Stored]) -> Row:
+    """Paired over objects: the log-loss where classes are equally common, the AUC where they are
+    as in the sample.
+    """
     flat, natural = (
-        [_pooled(folds, use) for folds in (ours, trees)] for use in (Use(flat=True), Use())
+        [_pooled(folds, use) for folds in (ours, theirs)] for use in (Use(flat=True), Use())
     )
     loss = differences(flat[0], flat[1], "Ia", ("plasticc_log_loss",))["plasticc_log_loss"]
     area = differences(natural[0], natural[1], "Ia", ("roc_auc",))["roc_auc"]

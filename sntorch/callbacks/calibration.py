@@ -70,12 +70,13 @@ class PosteriorCalibration(Callback):
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Calibrate with the weights that are kept, on surveys by which they were not chosen."""
-        held_out = list(self._held_out(trainer))
+        if not isinstance(pl_module, PosteriorEstimator) or not trainer.is_global_zero:
+            return
+        batches = list(self._held_out(trainer))
         data = getattr(trainer, "datamodule", None)
-        if isinstance(data, SurveyDataModule) and trainer.is_global_zero:
-            self._log(trainer, pl_module, data.fresh(sum(len(theta) for theta, _ in held_out)))
-        else:
-            self._log(trainer, pl_module, held_out)
+        if isinstance(data, SurveyDataModule):
+            batches = data.fresh(sum(len(theta) for theta, _ in batches))
+        self._log(trainer, pl_module, batches)
 
     def _log(
         self,

@@ -33,8 +33,6 @@ class ClassifierNetwork(nn.Module, ABC):
     """
 
     per_step: ClassVar[bool] = False
-    # Whether it reads nothing but the context, so that two objects can be mixed.
-    context_alone: ClassVar[bool] = False
 
     def __init__(self, bands: Sequence[str], n_classes: int, n_context: int = 0) -> None:
         super().__init__()

@@ -155,7 +155,7 @@ def column(batch: LightCurveBatch, name: str) -> Tensor:
         DataError: A host column that the light curves do not have.
     """
     if name.startswith(DISTANCE):
-        return _distance_modulus(column(batch, name.removeprefix(DISTANCE)))
+        return _distance_modulus(column(batch, source(name)))
     if name in NAMED:
         return getattr(batch, name)
     number = int(name.removeprefix(HOST))
@@ -167,11 +167,31 @@ def column(batch: LightCurveBatch, name: str) -> Tensor:
     return batch.host[:, number]
 
 
+def source(name: str) -> str:
+    """The column that a column of the context is made of: ``redshift`` of ``mu_redshift``."""
+    return name.removeprefix(DISTANCE)
+
+
+def told_name(name: str, host: Sequence[str]) -> str:
+    """A column of the context in words, the host's by its name in the files, if it has one.
+
+    Args:
+        name: Of the context.
+        host: Names of the host's columns, in their order.
+    """
+    origin = source(name)
+    place = origin.removeprefix(HOST)
+    if place.isdigit():
+        named = host[int(place)] if int(place) < len(host) else ""
+        origin = f"{origin} ({named or 'unnamed'})"
+    return origin if source(name) == name else f"distance modulus at {origin}"
+
+
 def _is_column(name: str) -> bool:
-    redshift = name.removeprefix(DISTANCE)
-    if redshift.startswith(HOST):
-        return redshift.removeprefix(HOST).isdigit()
-    return redshift == "redshift" if name.startswith(DISTANCE) else name in NAMED
+    origin = source(name)
+    if origin.startswith(HOST):
+        return origin.removeprefix(HOST).isdigit()
+    return origin == "redshift" if origin != name else name in NAMED
 
 
 def _distance_modulus(redshift: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sntorch.classification.context import told_name
 from sntorch.classification.predictions import PROBABILITY
 
 FEW_OBJECTS = 30
@@ -82,13 +83,7 @@ def _columns(config: Mapping[str, Any]) -> str:
     arguments = config["arguments"]
     if not arguments["context"]:
         return "nothing, not even the redshift"
-    named = dict(enumerate(config["host"]))
-    words = [
-        f"{name} ({named.get(int(name.removeprefix('host_')), 'unnamed')})"
-        if name.startswith("host_")
-        else name
-        for name in arguments["context"]
-    ]
+    words = [told_name(name, config["host"]) for name in arguments["context"]]
     hidden, required = arguments["context_dropout"], arguments["context_required"]
     return (
         f"{', '.join(words)}, hidden from a share of {hidden:g} of the training objects, "

@@ -24,7 +24,6 @@ from sntorch.classification.base import ClassifierNetwork, StepNetwork
 from sntorch.classification.context import Context
 from sntorch.classification.feature_context import FeatureContext, refuse_early
 from sntorch.classification.losses import ClassLoss
-from sntorch.classification.mixing import check_mixing, mixed
 from sntorch.classification.model_card import model_card
 from sntorch.classification.scores import quick_scores
 from sntorch.classification.start import open_start
@@ -57,8 +56,6 @@ class ClassifierModule(SavedModule):
         class_weights: Whether classes weigh equally in the loss, however common they are; or how
             far, as a power of one over their sizes: 0 not at all, 1 equally.
         augment: Configs of ``Augmentation``s, applied to each training batch in this order.
-        mixup: How far objects are mixed in training, see ``sntorch.classification.mixing``; 0 not
-            at all. For networks that read the context alone.
         learning_rate: Largest learning rate of AdamW.
         weight_decay: Of AdamW.
         schedule: ``one_cycle`` (up for a fifth of all steps, then down to nothing), ``cosine`` or
@@ -90,7 +87,6 @@ class ClassifierModule(SavedModule):
         loss: Mapping[str, Any] | None = None,
         class_weights: bool | float = False,
         augment: Sequence[Mapping[str, Any]] = (),
-        mixup: float = 0.0,
         learning_rate: float = 2e-3,
         weight_decay: float = 1e-2,
         schedule: str = "one_cycle",
@@ -115,7 +111,6 @@ class ClassifierModule(SavedModule):
                 "loss": loss or {"_target_": "sntorch.classification.losses.CrossEntropy"},
                 "class_weights": class_weights,
                 "augment": list(augment),
-                "mixup": mixup,
                 "learning_rate": learning_rate,
                 "weight_decay": weight_decay,
                 "schedule": schedule,
@@ -128,10 +123,8 @@ class ClassifierModule(SavedModule):
         told = None if features is None else build(self.config["features"], FeatureContext)
         self.context = Context(context, context_required, told)
         self.augment = [build(config, Augmentation) for config in self.config["augment"]]
-        kind = target_class(network, ClassifierNetwork)
         if told is not None:
-            refuse_early(kind, self.augment)
-        check_mixing(kind, mixup)
+            refuse_early(target_class(network, ClassifierNetwork), self.augment)
         self.register_buffer("iterations", torch.zeros((), dtype=torch.int64))
         self.bands: tuple[str, ...] = ()
         self.classes: tuple[str, ...] = ()
@@ -239,12 +232,7 @@ class ClassifierModule(SavedModule):
         # Features are of light curves as observed; redshifts are those that objects moved to.
         known = batch if self.context.features is None else whole
         context = self.context(known, hidden.to(batch.device))
-        if self.config["mixup"]:
-            mixture = mixed(context, self.config["mixup"], generator)
-            logits = self.network(batch, mixture.context)
-            loss = mixture.loss(self.loss, logits, batch.label)
-        else:
-            loss = self._class_loss(batch, context)
+        loss = self._class_loss(batch, context)
         more = self.network.auxiliary_loss(batch, context)
         total = loss if more is None else loss + more
         if not bool(total.isfinite()):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from sntorch.checkpoints import find_checkpoint
-from sntorch.classification.context import HOST
+from sntorch.classification.context import HOST, source
 from sntorch.data.batch import LightCurveBatch
 from sntorch.errors import ConfigError
 from sntorch.pretrained import is_pretrained
@@ -50,7 +50,7 @@ def open_start(
                 f"accepted here; found {model.config[name]}"
             )
     # Context counts host columns; which ones they are matters where it uses any.
-    columns = any(HOST in name for name in model.config["context"])
+    columns = any(source(name).startswith(HOST) for name in model.config["context"])
     for name, ours, theirs in (
         ("host columns", ", ".join(host) * columns, ", ".join(found.host) * columns),
         ("bands", ", ".join(batch.bands), ", ".join(found.bands)),

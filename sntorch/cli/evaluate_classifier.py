@@ -183,9 +183,9 @@ def _foreign(
 
 def _context(module: ClassifierModule) -> list[str]:
     """What the classifier is told besides the photometry, the host's columns by name."""
-    host = {f"host_{i}": name for i, name in enumerate(module.host)}
-    names: list[str] = module.config["context"]
-    known = [host.get(name) or name for name in names]
+    from sntorch.classification.context import told_name
+
+    known = [told_name(name, module.host) for name in module.config["context"]]
     features = module.context.features
     used = "none" if features is None else features.features.redshift
     return known if used == "none" else [*known, f"features with {used}"]
@@ -193,7 +193,10 @@ def _context(module: ClassifierModule) -> list[str]:
 
 def _redshift(module: ClassifierModule) -> str:
     """Which redshift the classifier knows, as features may use it."""
-    features, context = module.context.features, module.config["context"]
+    from sntorch.classification.context import source
+
+    features = module.context.features
+    context = [source(name) for name in module.config["context"]]
     if features is not None and features.features.redshift != "none":
         return features.features.redshift
     if "redshift" in context:

@@ -68,7 +68,7 @@ def fit_one_pass(
             # Lightning ends the program with a code of its own, and hears of no second Ctrl-C.
             if not isinstance(stop.__context__, KeyboardInterrupt):
                 raise
-            signal.signal(signal.SIGINT, handler)
+            signal.signal(signal.SIGINT, handler or signal.default_int_handler)
             raise KeyboardInterrupt from None
     return module.eval().requires_grad_(False)
 

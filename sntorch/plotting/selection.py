@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
+from scipy.stats import kstwo
 
 from sntorch.plotting.corner import label_of
 
@@ -65,7 +66,7 @@ def calibration_figure(
     grid = np.linspace(0, 1, 201)
     n = max(len(np.asarray(values)) for values in ranks.values())
     # The 95 % band of Kolmogorov's statistic.
-    band = 1.358 / np.sqrt(n)
+    band = float(kstwo.ppf(0.95, n))
     for axes in (left, right):
         axes.fill_between(grid, -band, band, color="0.9", label="95 % band")
         axes.axhline(0, color="0.4", lw=1.0)

@@ -98,7 +98,7 @@ class LearntShare(TrippSelection):
             self._log_share(*moments, part) for part in (slice(middle), slice(middle, None))
         )
         off = float((first - second).sum(-1).std()) / 2
-        blind = float(torch.maximum(first, second).min()) <= math.log(LEAST)
+        blind = float(torch.maximum(first, second).min()) <= math.log(LEAST) + ROUNDING
         if blind or not off < MOST_OFF:
             found = "show nothing kept" if blind else f"leave ln L uncertain by {off:.2g}"
             raise ConfigError(

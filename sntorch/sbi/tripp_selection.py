@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -23,8 +24,6 @@ from sntorch.sbi.tripp_range import NUMBERS, draw_within
 from sntorch.sbi.truncated_normal import truncated_normal
 from sntorch.simulation.streams import Streams
 
-# Times that supernovae are drawn before a selection is given up.
-PATIENCE = 10_000
 # Standard deviations beyond a limit at which a supernova is taken to be out of any survey's sight.
 FAINTEST = -38.0
 # Gauss-Legendre nodes in each of stretch and colour, over so many standard deviations at most.
@@ -37,6 +36,9 @@ class TrippSelection(ABC):
     A selection of one's own says ``log_probability``. Samples are then drawn by trial, and the
     share that is kept can be learnt (``tripp_efficiency.py``), but is not known in closed form.
     """
+
+    # Times that supernovae are drawn before it is given up to find kept ones.
+    patience: ClassVar[int] = 10_000
 
     @property
     def ranges(self) -> tuple[float, float]:
@@ -77,7 +79,7 @@ class TrippSelection(ABC):
         """
         found = torch.full_like(mean, torch.nan)
         row, place = (each.flatten() for each in torch.ones(mean.shape[:2]).nonzero().T)
-        for attempt in range(PATIENCE):
+        for attempt in range(self.patience):
             counter = NUMBERS * place[:, None] + torch.arange(NUMBERS)
             luck = streams[row].uniform_at(f"kept {attempt}", counter)
             data, kept = self.tried(attempt, mean[row, place], factor[row, place], luck)
@@ -113,6 +115,8 @@ class ProbitLimit(TrippSelection):
         width: Standard deviation of the limit, mag.
     """
 
+    # Nearly all draws are accepted, but where nothing is within sight.
+    patience: ClassVar[int] = 20
     limit: float
     width: float
 
@@ -175,6 +179,8 @@ class FitCuts(TrippSelection):
         c: Largest |c|.
     """
 
+    # One draw in ten or more is accepted, however improbable it is to be kept.
+    patience: ClassVar[int] = 300
     limit: ProbitLimit | None = None
     x1: float = 3.0
     c: float = 0.3

@@ -2,16 +2,23 @@
 
 Near the middle the distribution function is inverted. In a tail its values run out of digits;
 there a number of density |z| exp(-z² / 2) is drawn, of which a share |bound / z| is to be accepted
-(Marsaglia 1964, Technometrics 6, 101).
+(Marsaglia 1964, Technometrics 6, 101). That share is smaller the nearer the bound; where bounds
+are themselves random numbers this would favour some of them, so that on average the same share is
+accepted for all.
 """
 
 from __future__ import annotations
 
+import math
+
 import torch
+from scipy.special import erfcx
 from torch import Tensor
 
-# Bounds beyond which a number is drawn by acceptance, standard deviations.
+# Bounds beyond which a number is drawn by acceptance, standard deviations, and the share that is
+# accepted: the mean of |bound / z| beyond such a bound, the least there is.
 TAIL = 8.0
+ACCEPTED = math.sqrt(math.pi / 2) * TAIL * float(erfcx(TAIL / math.sqrt(2)))
 
 
 def truncated_normal(low: Tensor, high: Tensor, luck: Tensor) -> tuple[Tensor, Tensor]:
@@ -29,7 +36,9 @@ def truncated_normal(low: Tensor, high: Tensor, luck: Tensor) -> tuple[Tensor, T
     far = -(high**2 - 2 * torch.log1p(-luck * share)).sqrt()
     tail = high < -TAIL
     found = torch.where(tail, far, near)
-    accepted = torch.where(tail, high / far, 1.0).log()
+    log_density = -(high**2) / 2 - math.log(2 * math.pi) / 2
+    mean = log_between(low, high) - log_density + (-high).log() - share.log()
+    accepted = math.log(ACCEPTED) + torch.where(tail, (high / far).log() - mean, 0.0)
     return torch.where(mirrored, -found, found), accepted
 
 

@@ -1,5 +1,7 @@
 """Weights of classifiers in an ensemble."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -79,5 +81,11 @@ def test_none_is_refused():
 
 
 def test_weights_of_another_number_are_refused(members):
-    with pytest.raises(DataError, match=r"weights of shape \(2,\) for 3"):
+    with pytest.raises(DataError, match=r"weights of shape \(2,\); one for each of 3"):
         blend(members, np.ones(2))
+
+
+def test_objects_without_labels_are_refused(members):
+    unknown = [replace(one, label=np.full(N, -1)) for one in members]
+    with pytest.raises(DataError, match="labelled objects are needed"):
+        greedy_weights(unknown)

@@ -5,7 +5,8 @@ import torch
 from astropy.cosmology import FlatLambdaCDM
 from small_classifiers import labelled, small
 
-from sntorch.classification.context import Context, column
+from sntorch.classification.context import Context, column, told_name
+from sntorch.cli.evaluate_classifier import _context, _redshift
 from sntorch.errors import ConfigError
 
 
@@ -39,6 +40,26 @@ def test_a_modulus_stands_beside_its_redshift():
 def test_other_columns_are_refused(name):
     with pytest.raises(ConfigError, match=r"accepted are .*mu_redshift, mu_host_0"):
         Context([name])
+
+
+def test_columns_in_words():
+    host = ("photoz", "")
+    assert told_name("mu_host_0", host) == "distance modulus at host_0 (photoz)"
+    assert told_name("host_1", host) == "host_1 (unnamed)"
+    assert told_name("host_2", host) == "host_2 (unnamed)"
+    assert told_name("mu_redshift", host) == "distance modulus at redshift"
+    assert told_name("mwebv", host) == "mwebv"
+
+
+@pytest.mark.parametrize(
+    ("context", "known"),
+    [(["mu_redshift"], "spec-z"), (["mu_host_0"], "photo-z"), (["mwebv"], "none")],
+)
+def test_reports_say_which_redshift_is_known(context, known):
+    batch = told()
+    module = small(batch=batch, context=context, host=("photoz",), features=None)
+    assert _redshift(module) == known
+    assert _context(module) == [told_name(context[0], ("photoz",))]
 
 
 def test_a_network_is_told():

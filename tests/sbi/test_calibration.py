@@ -14,7 +14,7 @@ from sntorch.sbi.diagnostics import (
     misspecification,
     predictive_check,
 )
-from sntorch.sbi.diagnostics.calibration import reference_points
+from sntorch.sbi.diagnostics.calibration import floors, reference_points
 from sntorch.sbi.diagnostics.predictive import chosen, summary_statistics
 from sntorch.sbi.summary import FIDUCIAL
 
@@ -132,6 +132,9 @@ def test_p_values_count_the_observation():
     near = each_misspecification(seen[1:51], seen[51:], shuffles=400)
     counts = [one.p_value * 401 for one in near]
     assert all(abs(count - round(count)) < 1e-6 and 1 <= round(count) <= 401 for count in counts)
+    # Uniform ones have a mean of 0.5 ± 0.04, and a tenth of 50 below 0.1.
+    assert abs(sum(counts) / len(counts) / 401 - 0.5) < 0.16
+    assert sum(count < 40.1 for count in counts) <= 14
     replicated = {"a": torch.arange(99).double()}
     (beyond, middle) = (predictive_check({"a": v}, replicated)["a"] for v in (1e3, 49.0))
     assert beyond.p_value == pytest.approx(2 / 100)
@@ -178,3 +181,16 @@ def test_draws_of_the_prior_are_calibrated_but_far_from_the_exact_posterior():
     prior = torch.randn(N, DRAWS, 2, generator=generator, dtype=torch.float64)
     assert min(calibrate(prior, truth, PRIOR).p_values().values()) > 0.01
     assert float(compare(prior, exact, PRIOR).divergence.median()) > 0.2
+
+
+def test_what_calibrated_posteriors_stay_between():
+    found = floors(60, 5)
+    assert found["tarp_deviation"] == (0.0, pytest.approx(0.1723, abs=1e-3))
+    assert found["coverage_68"] == (pytest.approx(31 / 60), pytest.approx(50 / 60))
+    assert found["coverage_95"] == (pytest.approx(52 / 60), 1.0)
+    # All five parameters stay there with the chance that was asked for.
+    held = torch.rand(4_000, 5, 60, generator=torch.Generator().manual_seed(4)) < 0.68
+    low, high = found["coverage_68"]
+    share = held.double().mean(-1)
+    inside = ((share >= low - 1e-9) & (share <= high + 1e-9)).all(1).double().mean()
+    assert 0.94 < float(inside) < 0.99

@@ -36,14 +36,17 @@ def greedy_weights(
 
     Raises:
         ConfigError: No picks.
-        DataError: No members, or members that are of other objects.
+        DataError: No members, members that are of other objects, or objects without labels.
     """
     if n_picks < 1:
         raise ConfigError(f"n_picks={n_picks}: 1 or more are accepted")
     stacked = _stacked(members)
     counts, total = np.zeros(len(members)), np.zeros_like(stacked[0])
-    for _ in range(n_picks):
-        each = [loss(replace(members[0], probabilities=total + one)) for one in stacked]
+    for picked in range(n_picks):
+        means = [(total + one) / (picked + 1) for one in stacked]
+        each = [loss(replace(members[0], probabilities=mean)) for mean in means]
+        if not np.isfinite(each).all():
+            raise DataError("the loss of a classifier is not finite; labelled objects are needed")
         best = int(np.argmin(each))
         counts[best] += 1
         total += stacked[best]
@@ -63,7 +66,10 @@ def blend(members: Sequence[Predictions], weights: Array | None = None) -> Predi
     stacked = _stacked(members)
     given = np.ones(len(members)) if weights is None else np.asarray(weights)
     if given.shape != (len(members),):
-        raise DataError(f"weights of shape {given.shape} for {len(members)} classifiers")
+        raise DataError(
+            f"weights of shape {given.shape}; one for each of {len(members)} classifiers is "
+            "accepted"
+        )
     return replace(members[0], probabilities=np.average(stacked, axis=0, weights=given))
 
 

@@ -47,8 +47,6 @@ class FeaturePerceptron(ClassifierNetwork):
         dropout: Share of hidden units left out while training.
     """
 
-    context_alone = True
-
     def __init__(
         self,
         bands: Sequence[str],

@@ -69,7 +69,7 @@ class AroundTrigger(ClassifierNetwork):
         """The observations from ``before`` to ``after``."""
         days = batch.time - trigger_time(batch)[:, None]
         inside = (days >= -self.before) & (days <= self.after)
-        return batch.where(batch.mask & (inside | days.isnan())).trim()
+        return batch.where(inside | days.isnan())
 
     def fit_inputs(self, batch: LightCurveBatch) -> None:
         """Fit the network to the parts that it reads."""
