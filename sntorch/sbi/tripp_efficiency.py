@@ -83,8 +83,8 @@ class LearntShare(TrippSelection):
     def check(self, theta: Tensor) -> None:
         """Refuse too few injections where a posterior is.
 
-        The two halves of the injections are independent: half of their difference is the error of
-        both together.
+        The two halves of the injections are independent: half of their difference scatters as the
+        error of both together. A bias that both have, of second order in their errors, is not seen.
 
         Args:
             theta: Draws of the posterior, shape (S, 8).
