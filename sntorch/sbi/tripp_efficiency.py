@@ -84,7 +84,8 @@ class LearntShare(TrippSelection):
         """Refuse too few injections where a posterior is.
 
         The two halves of the injections are independent: half of their difference scatters as the
-        error of both together. A bias that both have, of second order in their errors, is not seen.
+        error of both together. A bias of second order in their errors, which both have, is not
+        seen.
 
         Args:
             theta: Draws of the posterior, shape (S, 8).
