@@ -66,7 +66,8 @@ class PosteriorCalibration(Callback):
         last = trainer.should_stop or done == trainer.max_epochs
         if trainer.sanity_checking or last or done % self.every_n_epochs:
             return
-        self._log(trainer, pl_module, list(self._held_out(trainer)))
+        if isinstance(pl_module, PosteriorEstimator) and trainer.is_global_zero:
+            self._log(trainer, pl_module, list(self._held_out(trainer)))
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Calibrate with the weights that are kept, on surveys by which they were not chosen."""
@@ -81,12 +82,10 @@ class PosteriorCalibration(Callback):
     def _log(
         self,
         trainer: L.Trainer,
-        pl_module: L.LightningModule,
+        pl_module: PosteriorEstimator,
         batches: list[tuple[Tensor, Any]],
     ) -> None:
-        if not isinstance(pl_module, PosteriorEstimator):
-            return
-        if not trainer.is_global_zero or not batches:
+        if not batches:
             return
         found = self._calibrated(pl_module, batches)
         scalars = {"val/tarp_deviation": found.tarp_deviation}

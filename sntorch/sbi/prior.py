@@ -53,6 +53,20 @@ class BoxPrior:
         pairs = zip(self.low, other.low, self.high, other.high, strict=True)
         return self.names == other.names and all(a <= b and d <= c for a, b, c, d in pairs)
 
+    def check_network(self, path: str, learnt: BoxPrior, accepted: str) -> None:
+        """Refuse a network that learnt in another prior than this one.
+
+        Args:
+            path: Of the network.
+            learnt: Its prior.
+            accepted: What is, in words.
+
+        Raises:
+            ConfigError: Parameters or ranges differ.
+        """
+        if learnt != self:
+            raise ConfigError(f"{path}: its prior {learnt.told_from(self)}; {accepted}")
+
     def told_from(self, here: BoxPrior) -> str:
         """In words where this one differs from another one: parameters, or their ranges."""
         if self.names != here.names:

@@ -146,11 +146,11 @@ class TrippMethods:
         from sntorch.sbi.observations import check_observations
         from sntorch.sbi.tripp_learning import TrippEncoder, TrippSimulator, check_selection
 
-        if estimator.prior != self.prior:
-            raise ConfigError(
-                f"{path}: its prior {estimator.prior.told_from(self.prior)}; a network of the "
-                "same prior as here is accepted (prior.low=…, prior.high=…, or train anew)"
-            )
+        accepted = (
+            "a network of the same prior as here is accepted (prior.low=…, prior.high=…, or train "
+            "anew)"
+        )
+        self.prior.check_network(path, estimator.prior, accepted)
         encoder = estimator.embedding.encoder
         if not isinstance(encoder, TrippEncoder) or not encoder.knows(self.sample):
             raise ConfigError(

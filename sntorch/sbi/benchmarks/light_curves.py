@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sntorch.errors import ConfigError
 from sntorch.physics.cosmology import Cosmology
-from sntorch.sbi.benchmarks.protocol import FAINTER
+from sntorch.sbi.benchmarks.protocol import FAINTER, NETWORK_PRIOR
 from sntorch.sbi.inference import LikelihoodInference, NetworkInference
 from sntorch.sbi.light_curve_exact import LightCurveLikelihood
 from sntorch.sbi.light_curve_survey import (
@@ -171,11 +171,7 @@ class LightCurveBenchmark:
         Raises:
             ConfigError: One of another prior, or that learnt other surveys.
         """
-        if estimator.prior != self.prior:
-            raise ConfigError(
-                f"{path}: its prior {estimator.prior.told_from(self.prior)}; a network of the "
-                "benchmark's prior is accepted, or of a part of it"
-            )
+        self.prior.check_network(path, estimator.prior, NETWORK_PRIOR)
         facts, own = estimator.trained_on or {}, self.facts()
         for key, value in own.items():
             if facts.get(key) != value:

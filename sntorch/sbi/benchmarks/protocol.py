@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # What ``made_wrong`` adds to magnitudes: as much as the priors of mean magnitudes are wide.
 FAINTER = 1.0
+# The prior that a benchmark's networks have to have learnt in.
+NETWORK_PRIOR = "a network of the benchmark's prior is accepted, or of a part of it"
 
 
 class Benchmark(Protocol):

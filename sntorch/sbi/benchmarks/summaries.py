@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from sntorch.errors import ConfigError, SntorchWarning
-from sntorch.sbi.benchmarks.protocol import FAINTER
+from sntorch.sbi.benchmarks.protocol import FAINTER, NETWORK_PRIOR
 from sntorch.sbi.exact import SCHEMES, LogSelection, SummaryLikelihood
 from sntorch.sbi.inference import EfficiencyInference, LikelihoodInference, NetworkInference
 from sntorch.sbi.prior import BoxPrior
@@ -162,11 +162,7 @@ class SummaryBenchmark:
         Raises:
             ConfigError: One of another prior, survey, or number of supernovae.
         """
-        if estimator.prior != self.prior:
-            raise ConfigError(
-                f"{path}: its prior {estimator.prior.told_from(self.prior)}; a network of the "
-                "benchmark's prior is accepted, or of a part of it"
-            )
+        self.prior.check_network(path, estimator.prior, NETWORK_PRIOR)
         facts = estimator.trained_on or {}
         if "survey" in facts:
             self._check_survey(path, SummarySurvey.of(facts["survey"]))
