@@ -115,13 +115,15 @@ def test_the_mean_of_a_right_ratio_is_one():
 
 @pytest.mark.parametrize(("shift", "passes"), [(0.0, True), (1.5, False)])
 def test_local_test(shift, passes):
-    truth, draws, seen = (part[:300] for part in normal_problem(1.0, shift))
-    # Of a right posterior one p-value in twenty is small, and of ten permutations one in eleven.
-    found = [
-        local_test(truth, draws[:, 0], seen, draws[5], seen[5], permutations=10, seed=seed).p_value
-        for seed in (1, 2, 3)
-    ]
-    assert (sorted(found)[1] > 0.1) == passes
+    # Of a right posterior the least of eleven places is found once in eleven times: of four
+    # independent problems all are there once in 15,000 times, wherever the test runs.
+    found = []
+    for seed in range(4):
+        truth, draws, seen = (part[:300] for part in normal_problem(1.0, shift, seed))
+        found.append(
+            local_test(truth, draws[:, 0], seen, draws[5], seen[5], permutations=10, seed=seed)
+        )
+    assert any(one.p_value > 0.1 for one in found) == passes
 
 
 def test_p_values_count_the_observation():
