@@ -41,12 +41,13 @@ from sntorch.sbi.truncation import Round
 
 N, BATCH, N_DRAWS = 100, 128, 1_000
 ROUNDS = 2
-STEPS, QUICK_STEPS = (800, 3_000), (200, 300)
+STEPS, QUICK_STEPS = (1_500, 9_000), (200, 300)
 SURVEYS, QUICK_SURVEYS, AT_ONCE = 1_000, 40, 25
-# Seeds of training, of the observation, and of the test.
-TRAINING, OBSERVED, TEST = 1, 21, 22
+# Seeds of training, of the observation, and of the test: two whole runs.
+SEEDS = ((1, 21, 22), (2, 31, 32))
 LIMIT_SECONDS, LIMIT_SAMPLING = 900.0, 120.0
 LIMIT_BIAS, LIMIT_RATIO, LIMIT_KL = 0.2, (0.95, 1.08), 0.2
+STRETCH_BIAS, STRETCH_KL = 0.1, 0.05
 COVERAGE = {68: 0.04, 95: 0.02}
 EMBEDDING = {"_target_": "sntorch.sbi.embeddings.DeepSet"}
 
@@ -54,17 +55,22 @@ EMBEDDING = {"_target_": "sntorch.sbi.embeddings.DeepSet"}
 def rows(quick: bool) -> Iterable[Row]:
     """Training in rounds, then the test within the box; a quick one proves nothing."""
     quiet()
-    for row in _rows(*(QUICK_STEPS, QUICK_SURVEYS) if quick else (STEPS, SURVEYS)):
-        yield replace(row, met="-") if quick else row
+    steps, n_surveys = (QUICK_STEPS, QUICK_SURVEYS) if quick else (STEPS, SURVEYS)
+    for i, seeds in enumerate(SEEDS[:1] if quick else SEEDS, start=1):
+        for row in _rows(steps, n_surveys, *seeds):
+            told = replace(row, what=f"{row.what} (training {i})")
+            yield replace(told, met="-") if quick else told
 
 
-def _rows(steps: tuple[int, ...], n_surveys: int) -> Iterable[Row]:
-    found, seconds = trained(steps)
+def _rows(
+    steps: tuple[int, ...], n_surveys: int, training: int, observed: int, test: int
+) -> Iterable[Row]:
+    found, seconds = trained(steps, training, observed)
     yield trained_row(found, BATCH * sum(steps[: len(found)]), seconds)
-    yield from tested(found[-1].estimator, found[-1].prior, n_surveys)
+    yield from tested(found[-1].estimator, found[-1].prior, n_surveys, test)
 
 
-def trained(steps: tuple[int, ...]) -> tuple[list[Round], float]:
+def trained(steps: tuple[int, ...], training: int, observed: int) -> tuple[list[Round], float]:
     """The rounds for one observation of the fiducial universe, and CPU seconds for all of it."""
     left: Iterator[int] = iter(steps)
 
@@ -75,8 +81,8 @@ def trained(steps: tuple[int, ...]) -> tuple[list[Round], float]:
     begun = time.process_time()
     found = truncated_rounds(
         RatioModule(PRIOR, EMBEDDING),
-        SummarySimulator(SURVEY, PRIOR, N, TRAINING),
-        simulate(SURVEY, fiducial(1), N, seed=OBSERVED),
+        SummarySimulator(SURVEY, PRIOR, N, training),
+        simulate(SURVEY, fiducial(1), N, seed=observed),
         train,
         most=ROUNDS,
     )
@@ -97,10 +103,10 @@ def trained_row(found: list[Round], n: int, seconds: float) -> Row:
     )
 
 
-def tested(module: Any, box: BoxPrior, n_surveys: int) -> Iterable[Row]:
+def tested(module: Any, box: BoxPrior, n_surveys: int, seed: int) -> Iterable[Row]:
     """Surveys of the box: sampling, calibration, and their exact posteriors."""
-    theta = draw_prior(box, n_surveys, seed=TEST)
-    data = simulate(SURVEY, theta, N, seed=TEST)
+    theta = draw_prior(box, n_surveys, seed=seed)
+    data = simulate(SURVEY, theta, N, seed=seed)
     begun = time.process_time()
     # Walkers of one seed move alike, which would bring it closer to the exact posterior's draws.
     draws = sample(module.posterior(data), N_DRAWS, EnsembleSettings(seed=2)).theta
@@ -112,9 +118,9 @@ def tested(module: Any, box: BoxPrior, n_surveys: int) -> Iterable[Row]:
     exact = sample(BoxPosterior(likelihood, box), N_DRAWS).theta
     again = sample(BoxPosterior(likelihood, box), N_DRAWS, EnsembleSettings(seed=1)).theta
     floor = verdict(compare(again, exact, box))
-    yield compared_row("own draws", compare(draws, exact, box), floor)
+    yield from compared_rows("own draws", compare(draws, exact, box), floor)
     shared = resampled(exact, weights(module, likelihood, data, exact))
-    yield compared_row("exact draws resampled", compare(shared, exact, box), "0; 1; 0")
+    yield from compared_rows("exact draws resampled", compare(shared, exact, box), "0; 1; 0")
 
 
 @torch.no_grad()
@@ -171,19 +177,27 @@ def verdict(found: PosteriorComparison) -> str:
     return f"{numbers(bias, 3)}; {numbers(width, 3)}; {float(found.divergence.median()):.3f}"
 
 
-def compared_row(how: str, found: PosteriorComparison, floor: str) -> Row:
-    """A row of bias, width and divergence."""
-    bias, width = found.bias.abs().mean(0), found.width.mean(0)
-    fine = float(bias.max()) < LIMIT_BIAS and float(found.divergence.median()) < LIMIT_KL
+def compared_rows(how: str, found: PosteriorComparison, floor: str) -> Iterable[Row]:
+    """Bias, width and divergence, against what is asked and what would be better still."""
+    bias, divergence = float(found.bias.abs().mean(0).max()), float(found.divergence.median())
+    width = found.width.mean(0)
+    fine = bias < LIMIT_BIAS and divergence < LIMIT_KL
     fine &= LIMIT_RATIO[0] < float(width.min()) and float(width.max()) < LIMIT_RATIO[1]
-    return Row(
+    compared = f"A: {len(found.bias):,} surveys, {how}"
+    yield Row(
         "sbi",
-        f"A: {len(found.bias):,} surveys, {how}: mean abs bias / σ of {' '.join(PARAMETERS)}; "
-        "σ ratio; median KL",
+        f"{compared}: mean abs bias / σ of {' '.join(PARAMETERS)}; σ ratio; median KL",
         f"< {LIMIT_BIAS}; {LIMIT_RATIO[0]}-{LIMIT_RATIO[1]}; < {LIMIT_KL}",
         verdict(found),
         reference=floor,
         met="yes" if fine else "no",
+    )
+    yield Row(
+        "sbi",
+        f"{compared}, stretch: largest bias / σ; median KL",
+        f"< {STRETCH_BIAS}; {STRETCH_KL}",
+        f"{bias:.3f}; {divergence:.3f}",
+        met="yes" if bias < STRETCH_BIAS and divergence < STRETCH_KL else "no",
     )
 
 
