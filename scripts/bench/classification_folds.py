@@ -45,9 +45,20 @@ def plasticc_rows(folder: Path) -> Iterator[Row]:
         best = min(networks, key=lambda name: _validation_loss(networks[name]))
         label = f"{best} (smallest validation loss)"
         yield _against(label, networks[best], TREES, models[TREES])
-        for name in sorted(set(models) - set(networks) - {TREES}):
-            yield _reported(_against(label, networks[best], name, models[name]))
-        yield from _with_trees(best, networks[best], models[TREES])
+        trees = {name: models[name] for name in sorted(set(models) - set(networks))}
+        for name, folds in trees.items():
+            if name != TREES:
+                yield _reported(_against(label, networks[best], name, folds))
+        both = {
+            f"{best} and {name} together (trees inside)": [
+                blended(pair) for pair in zip(networks[best], folds, strict=True)
+            ]
+            for name, folds in trees.items()
+        }
+        for name, folds in both.items():
+            yield from _plasticc_model(name, folds)
+            yield _reported(_against(name, folds, TREES, models[TREES]))
+        yield from _chosen_by_area(networks | trees | both, trees)
 
 
 def _over_folds(models: Sequence[dict[int, list[Stored]]]) -> list[Stored]:
@@ -56,12 +67,25 @@ def _over_folds(models: Sequence[dict[int, list[Stored]]]) -> list[Stored]:
     return [blended(each) for each in zip(*runs, strict=True)]
 
 
-def _with_trees(best: str, network: Sequence[Stored], trees: Sequence[Stored]) -> Iterator[Row]:
-    """What the trees know that the network does not: not a network's score, and not chosen."""
-    name = f"{best} and {TREES} together (trees inside)"
-    both = [blended(pair) for pair in zip(network, trees, strict=True)]
-    yield from _plasticc_model(name, both)
-    yield _reported(_against(name, both, TREES, trees))
+def _chosen_by_area(
+    candidates: dict[str, list[Stored]], trees: dict[str, list[Stored]]
+) -> Iterator[Row]:
+    """What has the largest Ia AUC on validation objects, networks or trees or both, against trees
+    on the test objects.
+    """
+    areas = {name: _validation_area(folds) for name, folds in candidates.items()}
+    ranked = sorted(areas, key=lambda name: -areas[name])
+    told = ", ".join(f"{name} {areas[name]:.4f}" for name in ranked[:4])
+    label = f"{ranked[0]} (largest validation Ia AUC)"
+    for name, folds in trees.items():
+        row = _against(label, candidates[ranked[0]], name, folds)
+        yield replace(row, reference=f"validation: {told}") if name == TREES else _reported(row)
+
+
+def _validation_area(folds: Sequence[Stored]) -> float:
+    """Mean over folds of the validation objects' Ia AUC, at the sample's prevalence."""
+    each = [scores(_used(run, "val", Use()), "Ia", ("roc_auc",))["roc_auc"] for run in folds]
+    return float(np.mean(each))
 
 
 def _reported(row: Row) -> Row:
