@@ -12,11 +12,21 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import lightning as L
+import torch
 from torch import Tensor
 
-from sntorch.checkpoints import KEY, load_model
-from sntorch.errors import CheckpointError
-from sntorch.pretrained import load_pretrained, named, rebuilding, save_pretrained
+from sntorch.checkpoints import KEY, find_checkpoint, load_model
+from sntorch.data.batch import LightCurveBatch
+from sntorch.data.facts import facts
+from sntorch.errors import CheckpointError, ConfigError
+from sntorch.pretrained import (
+    is_pretrained,
+    load_pretrained,
+    named,
+    rebuilding,
+    save_pretrained,
+    training_sha256,
+)
 
 
 class SavedModule(L.LightningModule):
@@ -93,3 +103,79 @@ class SavedModule(L.LightningModule):
             module._restore(config, tensors)
             module.load_state_dict(module._whole_state(tensors))
         return module.to(map_location).eval()
+
+    @classmethod
+    def open(cls, path: str | Path, map_location: str = "cpu") -> Self:
+        """The model in a folder, a checkpoint, or the newest checkpoint below a run's folder.
+
+        Raises:
+            CheckpointError: Nothing there, a damaged file, or another model.
+        """
+        if is_pretrained(path):
+            return cls.from_pretrained(path, map_location)
+        return cls.from_checkpoint(find_checkpoint(path), map_location)
+
+    def refuse_divergence(self, finite: bool, done: str, what: str = "the loss") -> None:
+        """Stop a training whose loss is no number.
+
+        Args:
+            finite: Whether it is one.
+            done: How long it has trained.
+            what: What is not finite.
+
+        Raises:
+            ConfigError: It is none.
+        """
+        if not finite:
+            now = self.config.get("learning_rate", "not among the settings")
+            raise ConfigError(
+                f"training diverged after {done} ({what} is not finite); lower "
+                f"model.learning_rate, now {now}"
+            )
+
+
+class FittedModule(SavedModule):
+    """A module that is fitted to training objects, and may go on from another one.
+
+    Attributes:
+        bands: Names of the bands; none before it is fitted.
+        training_sha256: Of the training set.
+        training_facts: What is told about the training set.
+        started_sha256: Of the training set of the model that this one started from, if any.
+        iterations: Of training.
+    """
+
+    iterations: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("iterations", torch.zeros((), dtype=torch.int64))
+        self.bands: tuple[str, ...] = ()
+        self.training_sha256 = self.started_sha256 = ""
+        self.training_facts: dict[str, Any] = {}
+
+    def _remember(self, batch: LightCurveBatch, previous: FittedModule | None) -> None:
+        """Keep what a model card tells of training objects and of a model to start from."""
+        self.training_sha256, self.training_facts = training_sha256(batch), facts(batch)
+        if previous is not None:
+            self.started_sha256 = previous.training_sha256
+
+    def _description(self) -> dict[str, Any]:
+        return {
+            **super()._description(),
+            "bands": list(self.bands),
+            "training_sha256": self.training_sha256,
+            "training_facts": self.training_facts,
+            "started_sha256": self.started_sha256,
+        }
+
+    def _restore(self, found: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
+        self.training_sha256 = found["training_sha256"]
+        self.training_facts = found["training_facts"]
+        self.started_sha256 = found["started_sha256"]
+
+    def _folder_config(self) -> dict[str, Any]:
+        """The config of a folder."""
+        # The model that this one started from lies elsewhere; its weights are here.
+        arguments = {k: None if k == "start_from" else v for k, v in self.config.items()}
+        return {**named(type(self)), **self._description(), "arguments": arguments}

@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "building": {"errors"},
     "checkpoints": {"errors", "building"},
     "pretrained": {"errors", "atomic", "checkpoints", "data"},
-    "saved": {"errors", "checkpoints", "pretrained"},
+    "saved": {"errors", "checkpoints", "pretrained", "data"},
     "plotting": {"errors", "physics", "data", "statistics"},
     "callbacks": {"errors", "physics", "data", "plotting", "nn", "generative", "sbi"},
     **{

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sntorch.checkpoints import find_checkpoint
 from sntorch.classification.early import REFERENCES, until
 from sntorch.classification.module import ClassifierModule
 from sntorch.classification.preparation import Preparation
@@ -22,7 +21,6 @@ from sntorch.classification.uncertainty import WAYS, sampled_logits
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.light_curve import LightCurve
 from sntorch.errors import CheckpointError, ConfigError
-from sntorch.pretrained import is_pretrained
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -76,7 +74,7 @@ class Classifier:
                 members that differ.
         """
         paths = [path] if isinstance(path, str | Path) else list(path)
-        return cls([_open(one, map_location) for one in paths])
+        return cls([ClassifierModule.open(one, map_location) for one in paths])
 
     @classmethod
     def from_name(cls, name: str, map_location: str = "cpu") -> Classifier:
@@ -231,12 +229,6 @@ class Classifier:
                 logits = member.logits(batch)[None]
             found.append(logits.double().softmax(-1))
         return torch.cat(found).cpu().numpy()
-
-
-def _open(path: str | Path, map_location: str) -> ClassifierModule:
-    if is_pretrained(path):
-        return ClassifierModule.from_pretrained(path, map_location)
-    return ClassifierModule.from_checkpoint(find_checkpoint(path), map_location)
 
 
 def _check(

@@ -8,11 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from sntorch.checkpoints import find_checkpoint
 from sntorch.classification.context import HOST, source
 from sntorch.data.batch import LightCurveBatch
 from sntorch.errors import ConfigError
-from sntorch.pretrained import is_pretrained
 
 if TYPE_CHECKING:
     from sntorch.classification.module import ClassifierModule
@@ -37,12 +35,7 @@ def open_start(
         CheckpointError: No classifier there.
         ConfigError: Another network or context, other bands or classes, or another zero point.
     """
-    kind = type(model)
-    found = (
-        kind.from_pretrained(path)
-        if is_pretrained(path)
-        else kind.from_checkpoint(find_checkpoint(path))
-    )
+    found = type(model).open(path)
     for name in SAME:
         if model.config[name] != found.config[name]:
             raise ConfigError(

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 
 from sntorch.building import build, plain
-from sntorch.errors import ConfigError
 from sntorch.nn.schedules import rate_at
 from sntorch.saved import SavedModule
 from sntorch.sbi.estimated import EstimatedLikelihood
@@ -180,11 +179,7 @@ class PosteriorEstimator(SavedModule, ABC):
     def training_step(self, batch: tuple[Tensor, Any], batch_idx: int) -> Tensor:
         """The loss of a batch of pairs."""
         loss = self.loss(*batch, self._noise(self.global_step))
-        if not bool(loss.isfinite()):
-            raise ConfigError(
-                f"training diverged after {self.global_step} steps (the loss is not finite); "
-                f"lower model.learning_rate, now {self.config['learning_rate']}"
-            )
+        self.refuse_divergence(bool(loss.isfinite()), f"{self.global_step} steps")
         # Logging every step would cost as much as a small network.
         if self.global_step % LOG_EVERY == 0:
             self.log("train/loss", loss.detach(), batch_size=len(batch[0]))
