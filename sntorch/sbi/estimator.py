@@ -9,7 +9,8 @@ Letters in shapes: ``B`` surveys, ``C`` points θ, ``D`` parameters, ``E`` numbe
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Self
 
 import torch
@@ -176,6 +177,20 @@ class PosteriorEstimator(SavedModule, ABC):
     def information(self, theta: Tensor, x: Any, generator: torch.Generator) -> Tensor:
         """A lower bound of the mutual information of θ and x, nats."""
 
+    def scores(
+        self, theta: Tensor, x: Any, noise: Callable[[], torch.Generator]
+    ) -> tuple[Tensor, Tensor]:
+        """Loss and information with the same random numbers.
+
+        A subclass that has both from one pass through its networks says so here.
+
+        Args:
+            theta: Parameters, shape (B, D).
+            x: B surveys.
+            noise: Gives the generator, always in the same state.
+        """
+        return self.loss(theta, x, noise()), self.information(theta, x, noise())
+
     def training_step(self, batch: tuple[Tensor, Any], batch_idx: int) -> Tensor:
         """The loss of a batch of pairs."""
         loss = self.loss(*batch, self._noise(self.global_step))
@@ -187,10 +202,8 @@ class PosteriorEstimator(SavedModule, ABC):
 
     def validation_step(self, batch: tuple[Tensor, Any], batch_idx: int) -> None:
         """Loss and information of a batch of pairs, with the same noise each time."""
-        scores = {
-            "val/loss": self.loss(*batch, self._noise(batch_idx)),
-            "val/information": self.information(*batch, self._noise(batch_idx)),
-        }
+        loss, information = self.scores(*batch, partial(self._noise, batch_idx))
+        scores = {"val/loss": loss, "val/information": information}
         self.log_dict(scores, batch_size=len(batch[0]), sync_dist=True)
 
     def on_train_epoch_start(self) -> None:
