@@ -12,12 +12,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import lightning as L
-import torch
 from torch import Tensor
 
 from sntorch.checkpoints import KEY, find_checkpoint, load_model
-from sntorch.data.batch import LightCurveBatch
-from sntorch.data.facts import facts
 from sntorch.errors import CheckpointError, ConfigError
 from sntorch.pretrained import (
     is_pretrained,
@@ -25,7 +22,6 @@ from sntorch.pretrained import (
     named,
     rebuilding,
     save_pretrained,
-    training_sha256,
 )
 
 
@@ -132,50 +128,3 @@ class SavedModule(L.LightningModule):
                 f"training diverged after {done} ({what} is not finite); lower "
                 f"model.learning_rate, now {now}"
             )
-
-
-class FittedModule(SavedModule):
-    """A module that is fitted to training objects, and may go on from another one.
-
-    Attributes:
-        bands: Names of the bands; none before it is fitted.
-        training_sha256: Of the training set.
-        training_facts: What is told about the training set.
-        started_sha256: Of the training set of the model that this one started from, if any.
-        iterations: Of training.
-    """
-
-    iterations: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("iterations", torch.zeros((), dtype=torch.int64))
-        self.bands: tuple[str, ...] = ()
-        self.training_sha256 = self.started_sha256 = ""
-        self.training_facts: dict[str, Any] = {}
-
-    def _remember(self, batch: LightCurveBatch, previous: FittedModule | None) -> None:
-        """Keep what a model card tells of training objects and of a model to start from."""
-        self.training_sha256, self.training_facts = training_sha256(batch), facts(batch)
-        if previous is not None:
-            self.started_sha256 = previous.training_sha256
-
-    def _description(self) -> dict[str, Any]:
-        return {
-            **super()._description(),
-            "bands": list(self.bands),
-            "training_sha256": self.training_sha256,
-            "training_facts": self.training_facts,
-            "started_sha256": self.started_sha256,
-        }
-
-    def _restore(self, found: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
-        self.training_sha256 = found["training_sha256"]
-        self.training_facts = found["training_facts"]
-        self.started_sha256 = found["started_sha256"]
-
-    def _folder_config(self) -> dict[str, Any]:
-        """The config of a folder."""
-        # The model that this one started from lies elsewhere; its weights are here.
-        arguments = {k: None if k == "start_from" else v for k, v in self.config.items()}
-        return {**named(type(self)), **self._description(), "arguments": arguments}

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sntorch.classification.context import HOST, source
 from sntorch.data.batch import LightCurveBatch
-from sntorch.errors import ConfigError
 
 if TYPE_CHECKING:
     from sntorch.classification.module import ClassifierModule
@@ -36,23 +35,13 @@ def open_start(
         ConfigError: Another network or context, other bands or classes, or another zero point.
     """
     found = type(model).open(path)
-    for name in SAME:
-        if model.config[name] != found.config[name]:
-            raise ConfigError(
-                f"start_from {path}: was trained with {name}={found.config[name]}, which is "
-                f"accepted here; found {model.config[name]}"
-            )
     # Context counts host columns; which ones they are matters where it uses any.
     columns = any(source(name).startswith(HOST) for name in model.config["context"])
-    for name, ours, theirs in (
+    shared = (
         ("host columns", ", ".join(host) * columns, ", ".join(found.host) * columns),
         ("bands", ", ".join(batch.bands), ", ".join(found.bands)),
         ("classes", ", ".join(batch.classes), ", ".join(found.classes)),
         ("zero point", batch.zeropoint, found.zeropoint),
-    ):
-        if ours != theirs:
-            raise ConfigError(
-                f"start_from {path}: was trained with {name} {theirs}, which is accepted here, in "
-                f"this order; the training objects have {ours or 'none'}"
-            )
+    )
+    found.check_start(path, model.config, SAME, shared, "accepted here, in this order")
     return found

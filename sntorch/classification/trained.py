@@ -19,10 +19,10 @@ from sntorch.classification.context import Context
 from sntorch.classification.model_card import model_card
 from sntorch.data.batch import LightCurveBatch
 from sntorch.errors import CheckpointError, ConfigError, DataError
+from sntorch.fitted import FittedModule
 from sntorch.nn.ema import AveragedModel
 from sntorch.nn.swag import Swag
 from sntorch.pretrained import save_pretrained
-from sntorch.saved import FittedModule
 
 # Where tensors of the network, and of its average, stand in a state.
 NETWORK, AVERAGE = "network.", "average.average."

@@ -14,6 +14,7 @@ from torch import Tensor
 from sntorch.data.batch import LightCurveBatch, concatenate
 from sntorch.data.rows import LightCurveRows
 from sntorch.errors import ConfigError
+from sntorch.fitted import FittedModule
 from sntorch.generative.abilities import Abilities
 from sntorch.generative.base import Cadence, GenerativeModel, Seed, refuse_noiseless
 from sntorch.generative.donors import Donors
@@ -25,7 +26,6 @@ from sntorch.generative.start import open_start
 from sntorch.generative.training_facts import warn_of_few
 from sntorch.nn.ema import AveragedModel
 from sntorch.pretrained import save_pretrained
-from sntorch.saved import FittedModule
 
 AUGMENT_BELOW = 150
 # Logging every step would cost as much as a small network.
