@@ -14,9 +14,15 @@ from typing import Any, ClassVar, Self
 import lightning as L
 from torch import Tensor
 
-from sntorch.checkpoints import KEY, load_model
-from sntorch.errors import CheckpointError
-from sntorch.pretrained import load_pretrained, named, rebuilding, save_pretrained
+from sntorch.checkpoints import KEY, find_checkpoint, load_model
+from sntorch.errors import CheckpointError, ConfigError
+from sntorch.pretrained import (
+    is_pretrained,
+    load_pretrained,
+    named,
+    rebuilding,
+    save_pretrained,
+)
 
 
 class SavedModule(L.LightningModule):
@@ -93,3 +99,32 @@ class SavedModule(L.LightningModule):
             module._restore(config, tensors)
             module.load_state_dict(module._whole_state(tensors))
         return module.to(map_location).eval()
+
+    @classmethod
+    def open(cls, path: str | Path, map_location: str = "cpu") -> Self:
+        """The model in a folder, a checkpoint, or the newest checkpoint below a run's folder.
+
+        Raises:
+            CheckpointError: Nothing there, a damaged file, or another model.
+        """
+        if is_pretrained(path):
+            return cls.from_pretrained(path, map_location)
+        return cls.from_checkpoint(find_checkpoint(path), map_location)
+
+    def refuse_divergence(self, finite: bool, done: str, what: str = "the loss") -> None:
+        """Stop a training whose loss is no number.
+
+        Args:
+            finite: Whether it is one.
+            done: How long it has trained.
+            what: What is not finite.
+
+        Raises:
+            ConfigError: It is none.
+        """
+        if not finite:
+            now = self.config.get("learning_rate", "not among the settings")
+            raise ConfigError(
+                f"training diverged after {done} ({what} is not finite); lower "
+                f"model.learning_rate, now {now}"
+            )

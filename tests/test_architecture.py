@@ -12,7 +12,7 @@ import pytest
 
 DOMAINS = {"generative", "classification", "bayesn", "sbi"}
 # How parts are found by name, and how models are kept and opened.
-SHARED = {"errors", "atomic", "building", "checkpoints", "pretrained", "saved"}
+SHARED = {"errors", "atomic", "building", "checkpoints", "pretrained", "saved", "fitted"}
 MAY_IMPORT = {
     "errors": set(),
     "atomic": {"errors"},
@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "checkpoints": {"errors", "building"},
     "pretrained": {"errors", "atomic", "checkpoints", "data"},
     "saved": {"errors", "checkpoints", "pretrained"},
+    "fitted": {"errors", "pretrained", "saved", "data"},
     "plotting": {"errors", "physics", "data", "statistics"},
     "callbacks": {"errors", "physics", "data", "plotting", "nn", "generative", "sbi"},
     **{

@@ -28,9 +28,9 @@ from table import Row, markdown
 from training_clock import built, quiet, train
 
 from sntorch.atomic import atomic_write
+from sntorch.generative.abilities import GENERATED
 from sntorch.generative.evaluate import evaluate_generator
 from sntorch.generative.flow_matching import FlowMatching
-from sntorch.generative.gan_module import GENERATED
 
 # The config of each model in conf/model.
 MODELS = {

@@ -27,9 +27,10 @@ from sntorch.data.light_curve import LightCurve, LightCurves
 from sntorch.physics.bandpasses import get_bandpass
 from sntorch.physics.salt.bands import band_integrals
 from sntorch.physics.salt.photometry import PARAMETERS, Observations, SALTPhotometry
-from sntorch.simulation.salt.fit import SALTFit, fit_salt3
+from sntorch.simulation.salt.fit import fit_salt3
 from sntorch.simulation.salt.loading import load_surfaces
 from sntorch.simulation.salt.options import SALTOptions
+from sntorch.simulation.salt.result import SALTFit
 
 BANDS = ("ps1::g", "ps1::r", "ps1::i", "ps1::z")
 QUOTED = {False: 2.4, True: 6.7}

@@ -25,8 +25,9 @@ from generative_samples import ALONE, N_TRAIN, SIMULATION_SEED, simulated
 from table import Row, markdown
 from training_clock import built, quiet, train
 
+from sntorch.generative.abilities import GENERATED
 from sntorch.generative.evaluate import impossible_counts
-from sntorch.generative.gan_module import GENERATED, LightCurveGAN
+from sntorch.generative.gan_module import LightCurveGAN
 
 TRAIN_SECONDS = 10.0
 N_DRAWN, N_QUICK = 1_000_000, 10_000

@@ -13,21 +13,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sntorch.checkpoints import find_checkpoint
-from sntorch.classification.early import REFERENCES, until
+from sntorch.classification.asked import BATCH, Asked
+from sntorch.classification.early import until
 from sntorch.classification.module import ClassifierModule
 from sntorch.classification.preparation import Preparation
 from sntorch.classification.probabilities import by_object, probability_table
-from sntorch.classification.uncertainty import WAYS, sampled_logits
+from sntorch.classification.uncertainty import sampled_logits
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.light_curve import LightCurve
 from sntorch.errors import CheckpointError, ConfigError
-from sntorch.pretrained import is_pretrained
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-BATCH = 512
 # Classifiers that come with the package, a folder each.
 MODELS = Path(__file__).with_name("models")
 Given = str | Path | Iterable[LightCurve] | LightCurveBatch
@@ -76,7 +74,7 @@ class Classifier:
                 members that differ.
         """
         paths = [path] if isinstance(path, str | Path) else list(path)
-        return cls([_open(one, map_location) for one in paths])
+        return cls([ClassifierModule.open(one, map_location) for one in paths])
 
     @classmethod
     def from_name(cls, name: str, map_location: str = "cpu") -> Classifier:
@@ -148,30 +146,34 @@ class Classifier:
         from sntorch.data.io import read
 
         objects = read(light_curves) if isinstance(light_curves, str | Path) else light_curves
-        tables = self.tables(objects, epochs, samples, since, sample_by, seed, batch_size)
-        return concat(list(tables), ignore_index=True)
+        asked = Asked(epochs, samples, since, sample_by, seed, batch_size)
+        return concat(list(self._tables(objects, asked)), ignore_index=True)
 
     def tables(
-        self,
-        light_curves: Iterable[LightCurve] | LightCurveBatch,
-        epochs: Sequence[float] | None = None,
-        samples: int = 0,
-        since: str = "trigger",
-        sample_by: str | None = None,
-        seed: int = 0,
-        batch_size: int = BATCH,
+        self, light_curves: Iterable[LightCurve] | LightCurveBatch, *asked: Any, **named: Any
     ) -> Iterator[DataFrame]:
-        """What ``predict`` returns, in pieces of ``batch_size`` objects, one after another."""
-        _check(epochs, samples, since, sample_by)
-        for batch in Preparation(self.members[0], since).batches(light_curves, batch_size):
-            if epochs is None:
-                draws = self.probabilities(batch, samples, sample_by, seed)
+        """What ``predict`` returns, in pieces of ``batch_size`` objects, one after another.
+
+        Args:
+            light_curves: The objects.
+            *asked, **named: As of ``predict``.
+        """
+        return self._tables(light_curves, Asked(*asked, **named))
+
+    def _tables(
+        self, light_curves: Iterable[LightCurve] | LightCurveBatch, asked: Asked
+    ) -> Iterator[DataFrame]:
+        how = asked.samples, asked.sample_by, asked.seed
+        preparation = Preparation(self.members[0], asked.since)
+        for batch in preparation.batches(light_curves, asked.batch_size):
+            if asked.epochs is None:
+                draws = self.probabilities(batch, *how)
                 yield probability_table(batch, draws, self.classes)
                 continue
             pieces = []
-            for days in epochs:
-                cut = until(batch, float(days), since)
-                draws = self.probabilities(cut, samples, sample_by, seed)
+            for days in asked.epochs:
+                cut = until(batch, float(days), asked.since)
+                draws = self.probabilities(cut, *how)
                 pieces.append(probability_table(cut, draws, self.classes, days))
             yield by_object(pieces)
 
@@ -207,8 +209,9 @@ class Classifier:
         from sntorch.data.io import Stream
 
         stream = Stream(path, **reading)
-        tables = self.tables(stream, epochs, samples, since, sample_by, seed, batch_size)
+        asked = Asked(epochs, samples, since, sample_by, seed, batch_size)
         n_epochs = 1 if epochs is None else len(epochs)
+        tables = self._tables(stream, asked)
         return write_tables(tables, Path(out), n_epochs, stream.total, progress)
 
     @torch.no_grad()
@@ -231,25 +234,6 @@ class Classifier:
                 logits = member.logits(batch)[None]
             found.append(logits.double().softmax(-1))
         return torch.cat(found).cpu().numpy()
-
-
-def _open(path: str | Path, map_location: str) -> ClassifierModule:
-    if is_pretrained(path):
-        return ClassifierModule.from_pretrained(path, map_location)
-    return ClassifierModule.from_checkpoint(find_checkpoint(path), map_location)
-
-
-def _check(
-    epochs: Sequence[float] | None, samples: int, since: str, sample_by: str | None
-) -> None:
-    if epochs is not None and (not len(epochs) or np.isnan(np.asarray(epochs, float)).any()):
-        raise ConfigError(f"epochs={list(epochs)}: one number of days or more is accepted")
-    if samples < 0:
-        raise ConfigError(f"samples={samples}: 0 or more are accepted")
-    if since not in REFERENCES:
-        raise ConfigError(f"since={since}: accepted are {', '.join(REFERENCES)}")
-    if sample_by not in (None, *WAYS):
-        raise ConfigError(f"sample_by={sample_by}: accepted are {', '.join(WAYS)}")
 
 
 def _listed(value: object) -> str:

@@ -2,9 +2,7 @@
 
 The network is built when the training objects are known: their bands and classes are what it is
 made for, and what a checkpoint brings along. What is kept for use is the average of the weights
-(``ema_decay``), not the epoch that happened to score best.
-
-Letters in shapes: ``B`` objects, ``C`` classes, ``S`` steps.
+(``ema_decay``), not the epoch that happened to score best: see ``TrainedClassifier``.
 """
 
 from __future__ import annotations
@@ -18,31 +16,24 @@ import torch
 from torch import Tensor
 
 from sntorch.building import build, plain, target_class
-from sntorch.checkpoints import KEY, explained, load_model
 from sntorch.classification.augmentation import Augmentation
 from sntorch.classification.base import ClassifierNetwork, StepNetwork
 from sntorch.classification.context import Context
 from sntorch.classification.feature_context import FeatureContext, refuse_early
 from sntorch.classification.losses import ClassLoss
-from sntorch.classification.model_card import model_card
 from sntorch.classification.scores import quick_scores
 from sntorch.classification.start import open_start
+from sntorch.classification.trained import TrainedClassifier
 from sntorch.data.batch import LightCurveBatch
-from sntorch.data.facts import facts
-from sntorch.errors import CheckpointError, ConfigError, DataError
-from sntorch.nn.ema import AveragedModel
+from sntorch.errors import ConfigError, DataError
 from sntorch.nn.schedules import rate_at
 from sntorch.nn.swag import Swag
-from sntorch.pretrained import named, save_pretrained, training_sha256
-from sntorch.saved import SavedModule
 
 # Logging every step would cost as much as a small network.
 LOG_EVERY = 20
-# Where tensors of the network, and of its average, stand in a state.
-NETWORK, AVERAGE = "network.", "average.average."
 
 
-class ClassifierModule(SavedModule):
+class ClassifierModule(TrainedClassifier):
     """A network with its loss, augmentation and optimiser.
 
     Args:
@@ -72,10 +63,7 @@ class ClassifierModule(SavedModule):
             features of the whole light curve for what learns from a part of it.
     """
 
-    KIND = "classifier"
-    network: ClassifierNetwork
-    average: AveragedModel
-    iterations: Tensor
+    loss: ClassLoss
 
     def __init__(
         self,
@@ -95,13 +83,12 @@ class ClassifierModule(SavedModule):
         seed: int = 0,
         start_from: str | Path | None = None,
     ) -> None:
-        super().__init__()
         if not 0 <= context_dropout < 1:
             raise ConfigError(f"context_dropout={context_dropout}: 0 to below 1 is accepted")
         if not 0 <= class_weights <= 1:
             raise ConfigError(f"class_weights={class_weights}: 0 to 1, or true, is accepted")
         rate_at(0.0, schedule)
-        self.config = plain(
+        config = plain(
             {
                 "network": network,
                 "context": list(context),
@@ -120,21 +107,11 @@ class ClassifierModule(SavedModule):
                 "start_from": None if start_from is None else str(start_from),
             }
         )
-        told = None if features is None else build(self.config["features"], FeatureContext)
-        self.context = Context(context, context_required, told)
+        told = None if features is None else build(config["features"], FeatureContext)
+        super().__init__(config, Context(context, context_required, told))
         self.augment = [build(config, Augmentation) for config in self.config["augment"]]
         if told is not None:
             refuse_early(target_class(network, ClassifierNetwork), self.augment)
-        self.register_buffer("iterations", torch.zeros((), dtype=torch.int64))
-        self.bands: tuple[str, ...] = ()
-        self.classes: tuple[str, ...] = ()
-        self.zeropoint = 0.0
-        self.temperature = 1.0
-        self.host: tuple[str, ...] = ()
-        self.training_sha256 = self.started_sha256 = ""
-        self.training_facts: dict[str, Any] = {}
-        self.swag: Swag | None = None
-        self.loss: ClassLoss
         self._validated: list[tuple[Tensor, Tensor]] = []
 
     # ---------------------------------------------------------------- building
@@ -184,26 +161,16 @@ class ClassifierModule(SavedModule):
             self._take_over(previous)
         self.loss.fit(batch.label, self.config["class_weights"])
         self.host = tuple(host)
-        self.training_sha256, self.training_facts = training_sha256(batch), facts(batch)
+        self._remember(batch, previous)
 
     def _take_over(self, previous: Self) -> None:
         """What another classifier uses: its averaged weights, and the scaling of its inputs."""
-        self.started_sha256 = previous.training_sha256
         self.context.load_state_dict(previous.context.state_dict())
         for network in (self.network, self.average.average):
             network.load_state_dict(previous.average.average.state_dict())
 
     def _build(self, bands: Sequence[str], classes: Sequence[str], zeropoint: float) -> None:
-        self.bands, self.classes = tuple(bands), tuple(classes)
-        self.zeropoint = zeropoint
-        self.network = build(
-            self.config["network"],
-            ClassifierNetwork,
-            bands=self.bands,
-            n_classes=len(self.classes),
-            n_context=self.context.n_outputs,
-        )
-        self.average = AveragedModel(self.network, self.config["ema_decay"])
+        super()._build(bands, classes, zeropoint)
         self.loss = build(self.config["loss"], ClassLoss, classes=self.classes)
 
     def keep_swag(self, rank: int) -> None:
@@ -235,11 +202,7 @@ class ClassifierModule(SavedModule):
         loss = self._class_loss(batch, context)
         more = self.network.auxiliary_loss(batch, context)
         total = loss if more is None else loss + more
-        if not bool(total.isfinite()):
-            raise ConfigError(
-                f"training diverged after {int(self.iterations)} iterations (the loss is not "
-                f"finite); lower model.learning_rate, now {self.config['learning_rate']}"
-            )
+        self.refuse_divergence(bool(total.isfinite()), f"{int(self.iterations)} iterations")
         if batch_idx % LOG_EVERY == 0:
             self.log("train/loss", loss, batch_size=len(batch))
         return total
@@ -292,103 +255,3 @@ class ClassifierModule(SavedModule):
         if kept:
             logits, label = (torch.cat(parts) for parts in zip(*kept, strict=True))
             self.log_dict({f"val/{k}": v for k, v in quick_scores(logits, label).items()})
-
-    # --------------------------------------------------------------------- use
-
-    @torch.no_grad()
-    def logits(self, batch: LightCurveBatch, network: ClassifierNetwork | None = None) -> Tensor:
-        """Logits of whole curves over the temperature, if one was published, shape (B, C).
-
-        Args:
-            batch: The light curves.
-            network: With other weights, or in another mode; default: the averaged weights.
-        """
-        self.check_bands(batch)
-        used = self.average if network is None else network
-        return used(batch, self.context(batch)) / self.temperature
-
-    def check_bands(self, batch: LightCurveBatch) -> None:
-        """Refuse light curves that the network was not made for.
-
-        Raises:
-            ConfigError: It has not been trained.
-            DataError: Other bands, or another zero point.
-        """
-        if not self.bands:
-            raise ConfigError("this classifier has not been trained: fit it or load a checkpoint")
-        if batch.bands != self.bands or batch.zeropoint != self.zeropoint:
-            raise DataError(
-                f"light curves in {', '.join(batch.bands)} (zero point {batch.zeropoint}); this "
-                f"classifier knows {', '.join(self.bands)} (zero point {self.zeropoint}), in this "
-                "order"
-            )
-
-    def predict_step(self, batch: LightCurveBatch, batch_idx: int) -> Tensor:
-        """Class probabilities, shape (B, C)."""
-        return self.logits(batch).softmax(-1)
-
-    # -------------------------------------------------------------- checkpoints
-
-    def _description(self) -> dict[str, Any]:
-        return {
-            **super()._description(),
-            "arguments": self.config,
-            "bands": list(self.bands),
-            "classes": list(self.classes),
-            "zeropoint": self.zeropoint,
-            "host": list(self.host),
-            "feature_names": list(self.context.feature_names),
-            "temperature": self.temperature,
-            "swag": 0 if self.swag is None else self.swag.rank,
-            "training_sha256": self.training_sha256,
-            "started_sha256": self.started_sha256,
-            "training_facts": self.training_facts,
-        }
-
-    def _restore(self, found: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
-        self.context.build(found["bands"], found.get("feature_names", ()))
-        self._build(found["bands"], found["classes"], found["zeropoint"])
-        self.host = tuple(found["host"])
-        self.temperature = found.get("temperature", 1.0)
-        self.swag = Swag(self.network, found["swag"]) if found["swag"] else None
-        self.training_sha256 = found["training_sha256"]
-        self.started_sha256 = found["started_sha256"]
-        self.training_facts = found["training_facts"]
-
-    @classmethod
-    def from_checkpoint(cls, path: str | Path, map_location: str = "cpu") -> Self:
-        """A trained classifier from a checkpoint file, in evaluation mode.
-
-        Raises:
-            CheckpointError: The file is damaged, missing, or belongs to another model.
-        """
-        with explained(path, "classifier's"):
-            found = torch.load(path, map_location="cpu", weights_only=True)[KEY]
-            if found.get("model") != cls.__name__:
-                raise CheckpointError(f"the checkpoint holds {found.get('model')}, no classifier")
-            arguments = found["arguments"]
-        return load_model(cls, path, map_location, **arguments)
-
-    def save_pretrained(self, folder: str | Path, scores: Mapping[str, Any] | None = None) -> None:
-        """Write the trained classifier with its model card into a folder.
-
-        Args:
-            folder: New, empty, or the folder of another model.
-            scores: As ``sntorch evaluate`` wrote them, for the card; the ``temperature`` that
-                they were computed with, if any, goes into the folder, too.
-
-        Raises:
-            DataError: The folder holds something else, or cannot be written.
-        """
-        # The classifier that this one started from lies elsewhere; its weights are here.
-        arguments = self.config | {"start_from": None}
-        config = {**named(type(self)), **self._description(), "arguments": arguments}
-        config["temperature"] = (scores or {}).get("temperature", self.temperature)
-        # The average is what is used; weights from which training could go on stay in the
-        # checkpoint.
-        tensors = {k: v for k, v in self.state_dict().items() if not k.startswith(NETWORK)}
-        save_pretrained(folder, config, tensors, model_card(config, scores))
-
-    def _whole_state(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        average = {k: v for k, v in tensors.items() if k.startswith(AVERAGE)}
-        return {**tensors, **{NETWORK + k.removeprefix(AVERAGE): v for k, v in average.items()}}

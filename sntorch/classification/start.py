@@ -8,11 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from sntorch.checkpoints import find_checkpoint
 from sntorch.classification.context import HOST, source
 from sntorch.data.batch import LightCurveBatch
-from sntorch.errors import ConfigError
-from sntorch.pretrained import is_pretrained
 
 if TYPE_CHECKING:
     from sntorch.classification.module import ClassifierModule
@@ -37,29 +34,14 @@ def open_start(
         CheckpointError: No classifier there.
         ConfigError: Another network or context, other bands or classes, or another zero point.
     """
-    kind = type(model)
-    found = (
-        kind.from_pretrained(path)
-        if is_pretrained(path)
-        else kind.from_checkpoint(find_checkpoint(path))
-    )
-    for name in SAME:
-        if model.config[name] != found.config[name]:
-            raise ConfigError(
-                f"start_from {path}: was trained with {name}={found.config[name]}, which is "
-                f"accepted here; found {model.config[name]}"
-            )
+    found = type(model).open(path)
     # Context counts host columns; which ones they are matters where it uses any.
     columns = any(source(name).startswith(HOST) for name in model.config["context"])
-    for name, ours, theirs in (
+    shared = (
         ("host columns", ", ".join(host) * columns, ", ".join(found.host) * columns),
         ("bands", ", ".join(batch.bands), ", ".join(found.bands)),
         ("classes", ", ".join(batch.classes), ", ".join(found.classes)),
         ("zero point", batch.zeropoint, found.zeropoint),
-    ):
-        if ours != theirs:
-            raise ConfigError(
-                f"start_from {path}: was trained with {name} {theirs}, which is accepted here, in "
-                f"this order; the training objects have {ours or 'none'}"
-            )
+    )
+    found.check_start(path, model.config, SAME, shared, "accepted here, in this order")
     return found

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from sntorch.classification.base import ClassifierNetwork, StepNetwork
 from sntorch.data.batch import LightCurveBatch
+from sntorch.nn.testing import assert_every_gradient, reloaded
 from sntorch.simulation.testing import example_batch
 
 BANDS, N_CLASSES, N_CONTEXT = ("desg", "desr", "desi"), 3, 4
@@ -42,10 +41,7 @@ class ClassifierNetworkContract(ABC):
         loss = network(batch, context).square().sum()
         more = network.auxiliary_loss(batch, context)
         (loss if more is None else loss + more).backward()
-        for name, parameter in network.named_parameters():
-            assert parameter.grad is not None, f"no gradient for {name}"
-            assert bool(parameter.grad.isfinite().all()), f"gradient of {name} is not finite"
-            assert bool(parameter.grad.any()), f"gradient of {name} is zero"
+        assert_every_gradient(network)
 
     def test_masked_points_change_nothing(self) -> None:
         """Poison in the padding, and more of it, gives the same logits."""
@@ -87,12 +83,8 @@ class ClassifierNetworkContract(ABC):
     def test_saved_weights_give_the_same_logits(self) -> None:
         """state_dict carries everything, scalers too."""
         network, batch = self._fitted().eval(), example_light_curves()
-        blank = self.make(BANDS, N_CLASSES, N_CONTEXT).eval()
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "weights.pt"
-            torch.save(network.state_dict(), path)
-            blank.load_state_dict(torch.load(path, weights_only=True))
-        torch.testing.assert_close(_logits(blank, batch), _logits(network, batch))
+        again = reloaded(network, self.make(BANDS, N_CLASSES, N_CONTEXT)).eval()
+        torch.testing.assert_close(_logits(again, batch), _logits(network, batch))
 
     def test_the_same_input_gives_the_same_logits(self) -> None:
         """Deterministic when evaluated."""

@@ -65,8 +65,7 @@ def opened(path: Path) -> tuple[str, Any]:
     folder = path.is_dir()
     name = load_pretrained(path)[0].get("model") if folder else module_name(path, "model")
     if name == ClassifierModule.__name__:
-        read = ClassifierModule.from_pretrained if folder else ClassifierModule.from_checkpoint
-        return "classifier", read(path)
+        return "classifier", ClassifierModule.open(path)
     model = Generator.from_pretrained(path).model
     if not isinstance(model, TrainedGenerator):
         raise CheckpointError(

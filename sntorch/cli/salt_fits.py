@@ -90,7 +90,7 @@ def report(table: DataFrame) -> str:
 
 def why_not(reasons: Sequence[int], curves: Sequence[LightCurve]) -> list[tuple[str, str]]:
     """Names and reasons of those that were not fitted."""
-    from sntorch.simulation.salt.fit import REASONS
+    from sntorch.simulation.salt.result import REASONS
 
     pairs = zip(curves, reasons, strict=True)
     return [

@@ -1,8 +1,7 @@
 """What a generator can be told about an object: its class and numbers such as the redshift.
 
-Every property may be unknown, in training too, where some are hidden at random (classifier-free
-guidance, Ho & Salimans 2022, arXiv:2207.12598). Properties that a user does not ask for are drawn
-as they are among the training objects, their numbers by a smoothed bootstrap.
+Every property may be unknown. Properties that a user does not ask for are drawn as they are among
+the training objects, their numbers by a smoothed bootstrap.
 
 Letters in shapes: ``B`` objects, ``N`` training objects, ``P`` numbers an object.
 """
@@ -13,19 +12,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sntorch.data.batch import LightCurveBatch
 from sntorch.errors import ConfigError
+from sntorch.generative.codes import ConditionCodes
+from sntorch.generative.properties import TYPE, numbers_of
 
-TYPE = "type"
-COLUMNS = ("redshift", "redshift_err", "mwebv")
-HOST = "host_"
 # Objects from which one is chosen that is like another one.
 FEWEST_SIMILAR = 10
 
 
-class Conditions(nn.Module):
+class Conditions(ConditionCodes):
     """The properties of a training set, and their encoding for a network.
 
     Args:
@@ -40,7 +38,6 @@ class Conditions(nn.Module):
 
     label: Tensor
     numbers: Tensor
-    moments: Tensor
 
     def __init__(
         self,
@@ -50,11 +47,10 @@ class Conditions(nn.Module):
         numbers: Tensor,
         moments: Tensor | None = None,
     ) -> None:
-        super().__init__()
-        self.names, self.classes = tuple(names), tuple(classes)
+        numbers = numbers.double()
+        super().__init__(names, classes, _own_moments(numbers) if moments is None else moments)
         self.register_buffer("label", label)
-        self.register_buffer("numbers", numbers.double())
-        self.register_buffer("moments", self._own_moments() if moments is None else moments)
+        self.register_buffer("numbers", numbers)
 
     @classmethod
     def of(
@@ -72,12 +68,13 @@ class Conditions(nn.Module):
             ConfigError: An unknown property, one that no training object has, or a class that
                 ``previous`` does not know.
         """
-        columns = {name: column(batch, name) for name in names if name != TYPE}
+        number_names = [name for name in names if name != TYPE]
+        numbers = numbers_of(batch, number_names)
         if TYPE in names and not bool((batch.label >= 0).any()):
             raise ConfigError(
                 "condition type: no training object has a type; leave it out of model.conditions"
             )
-        for name, values in columns.items():
+        for name, values in zip(number_names, numbers.unbind(-1), strict=True):
             if not bool(values.isfinite().any()):
                 raise ConfigError(
                     f"condition {name}: unknown for all training objects; leave it out of "
@@ -86,7 +83,7 @@ class Conditions(nn.Module):
         if previous is not None:
             return cls(names, previous.classes, *previous.read(batch), previous.moments)
         label = batch.label if TYPE in names else torch.full_like(batch.label, -1)
-        return cls(names, batch.classes, label, _stacked(columns, batch))
+        return cls(names, batch.classes, label, numbers)
 
     @classmethod
     def from_state(
@@ -101,16 +98,6 @@ class Conditions(nn.Module):
         return cls(names, classes, *tensors)
 
     @property
-    def has_type(self) -> bool:
-        """Whether the class is a condition."""
-        return TYPE in self.names
-
-    @property
-    def number_names(self) -> list[str]:
-        """The properties that are numbers."""
-        return [name for name in self.names if name != TYPE]
-
-    @property
     def present(self) -> list[str]:
         """The classes that training objects have."""
         return [self.classes[k] for k in self.label.unique().tolist() if k >= 0]
@@ -119,54 +106,6 @@ class Conditions(nn.Module):
     def range(self) -> tuple[Tensor, Tensor]:
         """Lowest and highest number of the training objects, each of shape (P,), on the CPU."""
         return _range(self.numbers.cpu())
-
-    @property
-    def n_codes(self) -> int:
-        """Numbers M of an encoded condition."""
-        return (len(self.classes) + 1) * self.has_type + 2 * len(self.number_names)
-
-    def read(self, batch: LightCurveBatch) -> tuple[Tensor, Tensor]:
-        """Classes (B,), -1 where unknown or no condition, and numbers (B, P) of a batch.
-
-        Raises:
-            ConfigError: Objects of a class that is not among ``classes``.
-        """
-        columns = {name: column(batch, name) for name in self.number_names}
-        return self._labels(batch), _stacked(columns, batch)
-
-    def forward(self, label: Tensor, numbers: Tensor) -> Tensor:
-        """Codes of shape (B, M): one of C + 1 for the class, then value and "unknown"."""
-        codes = [self.scaled(numbers), (~numbers.isfinite()).double()]
-        if self.has_type:
-            place = torch.where(label < 0, len(self.classes), label)
-            codes.append(nn.functional.one_hot(place, len(self.classes) + 1).double())
-        return torch.cat(codes, dim=-1).float()
-
-    def scaled(self, numbers: Tensor) -> Tensor:
-        """Numbers (…, P) in units of their spread around their mean, 0 where unknown."""
-        mean, scale = self.moments.to(numbers.device)
-        return torch.where(numbers.isfinite(), (numbers - mean) / scale, 0.0)
-
-    def unknown(self, n: int) -> Tensor:
-        """Codes of ``n`` objects of which nothing is known, shape (n, M)."""
-        label = torch.full((n,), -1, device=self.label.device)
-        return self(label, self.numbers.new_full((n, self.numbers.shape[1]), torch.nan))
-
-    def hide(self, label: Tensor, numbers: Tensor, share: float) -> tuple[Tensor, Tensor]:
-        """The same with each property unknown for a random ``share`` of the objects, and all
-        of them for another such share.
-        """
-        n, device = len(label), label.device
-        hidden = torch.rand(n, numbers.shape[1] + 1, device=device) < share
-        hidden = hidden | (torch.rand(n, 1, device=device) < share)
-        return (
-            torch.where(hidden[:, 0], -1, label),
-            torch.where(hidden[:, 1:], torch.nan, numbers),
-        )
-
-    def blurred(self, numbers: Tensor, width: float) -> Tensor:
-        """Numbers (B, P) moved by normal amounts of ``width`` times their spread."""
-        return numbers + width * self.moments[1] * torch.randn_like(numbers)
 
     def members(self, condition: Mapping[str, Any]) -> Tensor:
         """Training objects of the class that a condition names, or all.
@@ -269,27 +208,6 @@ class Conditions(nn.Module):
         label = asked.get(TYPE, label)
         return label, torch.stack(columns, dim=-1) if columns else numbers
 
-    def _own_moments(self) -> Tensor:
-        mean, spread = _moments(self.numbers)
-        return torch.stack([mean, torch.where(spread > 0, spread, 1.0)])
-
-    def _labels(self, batch: LightCurveBatch) -> Tensor:
-        """Places in ``classes`` of the classes of a batch, shape (B,)."""
-        if not self.has_type:
-            return torch.full_like(batch.label, -1)
-        if tuple(batch.classes) == self.classes:
-            return batch.label
-        present = [batch.classes[k] for k in batch.label.unique().tolist() if k >= 0]
-        strange = sorted(set(present) - set(self.classes))
-        if strange:
-            raise ConfigError(
-                f"type {', '.join(strange)}: the model that this one starts from knows "
-                f"{', '.join(self.classes)}"
-            )
-        places = {name: k for k, name in enumerate(self.classes)}
-        table = [places.get(name, -1) for name in batch.classes] + [-1]
-        return torch.tensor(table, device=batch.label.device)[batch.label]
-
     def _index(self, kind: Any) -> int:
         if kind not in self.classes:
             raise ConfigError(f"type {kind}: the training set has {self._known_types()}")
@@ -308,25 +226,9 @@ class Conditions(nn.Module):
             )
 
 
-def column(batch: LightCurveBatch, name: str) -> Tensor:
-    """A number of every object of a batch by its name, shape (B,).
-
-    Raises:
-        ConfigError: No such column.
-    """
-    if name in COLUMNS:
-        return getattr(batch, name)
-    place = name.removeprefix(HOST)
-    if name.startswith(HOST) and place.isdigit() and int(place) < batch.host.shape[1]:
-        return batch.host[:, int(place)]
-    hosts = [f"{HOST}{i}" for i in range(batch.host.shape[1])]
-    accepted = ", ".join((TYPE, *COLUMNS, *hosts))
-    raise ConfigError(f"condition {name!r}: {accepted} are accepted for this data")
-
-
-def _stacked(columns: Mapping[str, Tensor], batch: LightCurveBatch) -> Tensor:
-    none = batch.time.new_zeros(len(batch), 0, dtype=torch.float64)
-    return torch.stack(list(columns.values()), dim=-1).double() if columns else none
+def _own_moments(numbers: Tensor) -> Tensor:
+    mean, spread = _moments(numbers)
+    return torch.stack([mean, torch.where(spread > 0, spread, 1.0)])
 
 
 def _moments(numbers: Tensor) -> tuple[Tensor, Tensor]:

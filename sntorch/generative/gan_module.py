@@ -1,9 +1,8 @@
-"""Training a GAN of light curves, and sampling it."""
+"""Training a GAN of light curves."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,22 +12,21 @@ from torch import Tensor, nn
 
 from sntorch.building import build, plain, target_class
 from sntorch.data.batch import LightCurveBatch
-from sntorch.data.rows import LightCurveRows
 from sntorch.errors import ConfigError
-from sntorch.generative.abilities import GENERATED, GIVEN, NOISELESS, RESAMPLED, Abilities
+from sntorch.generative.abilities import GENERATED, RESAMPLED
 from sntorch.generative.augmentation import DifferentiableAugmentation
-from sntorch.generative.base import Cadence, Seed, refuse_noiseless
-from sntorch.generative.draws import Draws, sample_objects
+from sntorch.generative.base import refuse_noiseless
+from sntorch.generative.encoded_rows import EncodedRows
 from sntorch.generative.encoding import RowEncoding
 from sntorch.generative.encoding.base import usable_objects
+from sntorch.generative.gan_sampling import SampledGAN
 from sntorch.generative.levels import LevelPrior
 from sntorch.generative.losses import AdversarialLoss, Score
 from sntorch.generative.noise import seeded
-from sntorch.generative.requests import TrainingObjects, check_request
+from sntorch.generative.requests import TrainingObjects
 from sntorch.generative.training import (
     AUGMENT_BELOW,
     LOG_EVERY,
-    TrainedGenerator,
     check_share,
 )
 from sntorch.nn.ema import AveragedModel
@@ -36,32 +34,9 @@ from sntorch.nn.ema import AveragedModel
 # Blur of the numbers to condition on, in units of their spread: an exact redshift would name an
 # object that the critic has learned by heart.
 BLUR = 0.1
-OWN_TIMES = "this generator was trained with real_cadence=0: it makes its own times only"
-# Objects that the generator makes at once on a CPU: with fewer, calls take longer than products.
-GROUP = 256
 
 
-@dataclass(frozen=True)
-class Encoded:
-    """Objects as the networks see them.
-
-    Attributes:
-        x: Encoded rows, shape (B, L, 3F).
-        mask: True where there is an observation, shape (B, L, F).
-        label: Classes, shape (B,), -1 where unknown.
-        numbers: Numbers to condition on, shape (B, P), NaN where unknown.
-    """
-
-    x: Tensor
-    mask: Tensor
-    label: Tensor
-    numbers: Tensor
-
-    def __len__(self) -> int:
-        return len(self.mask)
-
-
-class LightCurveGAN(TrainedGenerator):
+class LightCurveGAN(SampledGAN):
     """A generator and a critic that learn from each other; the averaged generator is the one that
     samples.
 
@@ -104,16 +79,7 @@ class LightCurveGAN(TrainedGenerator):
     TRAINED = "generator", "critic", "average"
     SAME = "generator", "critic", "encoding", "conditions", "impose_level", "measurement"
     WHAT = "A generative adversarial network that makes photometry and, unless given, epochs"
-    REFUSALS = Abilities.REFUSALS | {
-        NOISELESS: "noiseless: this generator was trained with measurement=false and writes "
-        "fluxes with their noise",
-        RESAMPLED: OWN_TIMES,
-        GIVEN: OWN_TIMES,
-    }
-    makes_epochs = True
-    generator: Any
     critic: Any
-    average: Any
 
     def __init__(
         self,
@@ -195,16 +161,6 @@ class LightCurveGAN(TrainedGenerator):
         self.to(self.device)
 
     @property
-    def objects(self) -> TrainingObjects:
-        """What is known of the training objects."""
-        return TrainingObjects(self.bands, self.conditions, self.epochs)
-
-    @property
-    def zeropoint(self) -> float:
-        """Zero point of the fluxes."""
-        return self.encoding.zeropoint
-
-    @property
     def augments(self) -> bool:
         """Whether the critic sees augmented light curves."""
         chosen = self.config["augment"]
@@ -226,7 +182,7 @@ class LightCurveGAN(TrainedGenerator):
         optimizers = self.optimizers()
         assert isinstance(optimizers, list)
         self._set_steps(optimizers)
-        real = self._encoded(batch)
+        real = EncodedRows.of(batch, self.encoding, self.conditions)
         if self.empty_on_any_rank(len(real)):
             return
         with seeded(self.device, *self.noise_words()):
@@ -254,7 +210,7 @@ class LightCurveGAN(TrainedGenerator):
                 group["lr"] = self.config["learning_rate"] * share
 
     def _critic_step(
-        self, optimizer: Any, score: Score, real: Encoded, fake: Tensor, step: int
+        self, optimizer: Any, score: Score, real: EncodedRows, fake: Tensor, step: int
     ) -> tuple[Tensor, Tensor]:
         loss, margin = self.loss.critic(score, real.x, fake, real.mask, step)
         optimizer.zero_grad()
@@ -262,7 +218,9 @@ class LightCurveGAN(TrainedGenerator):
         optimizer.step()
         return loss.detach(), margin
 
-    def _generator_step(self, optimizer: Any, score: Score, real: Encoded, fake: Tensor) -> Tensor:
+    def _generator_step(
+        self, optimizer: Any, score: Score, real: EncodedRows, fake: Tensor
+    ) -> Tensor:
         self.critic.requires_grad_(False)
         loss = self.loss.generator(score, real.x, fake, real.mask)
         optimizer.zero_grad()
@@ -271,17 +229,13 @@ class LightCurveGAN(TrainedGenerator):
         self.critic.requires_grad_(True)
         return loss.detach()
 
-    def _hidden(self, real: Encoded) -> Tensor | None:
+    def _hidden(self, real: EncodedRows) -> Tensor | None:
         """Codes of the conditions of real objects, blurred, some of them hidden."""
         numbers = self.conditions.blurred(real.numbers, BLUR)
         hidden = self.conditions.hide(real.label, numbers, self.config["condition_dropout"])
-        return self._codes(*hidden)
+        return self.codes(*hidden)
 
-    def _codes(self, label: Tensor, numbers: Tensor) -> Tensor | None:
-        """Codes of conditions, shape (B, M), or None where there are none."""
-        return self.conditions(label, numbers) if self.conditions.names else None
-
-    def _fake(self, real: Encoded, condition: Tensor | None) -> Tensor:
+    def _fake(self, real: EncodedRows, condition: Tensor | None) -> Tensor:
         """Generated rows with the masks and conditions, and some with the times, of real ones."""
         mask = real.mask
         z = torch.randn(len(real), self.generator.n_latent, device=self.device)
@@ -296,39 +250,8 @@ class LightCurveGAN(TrainedGenerator):
             self.conditions, self.encoding.level(real.x, mask), real.label, real.numbers, z[:, 0]
         )
         eps = torch.randn(mask.shape, device=self.device)
-        return self._light_curves(self.generator, z, steps, eps, mask, cadence, level, condition)
-
-    def _light_curves(
-        self,
-        network: nn.Module,
-        z: Tensor,
-        steps: Tensor,
-        eps: Tensor,
-        mask: Tensor,
-        times: Tensor | None,
-        level: Tensor,
-        condition: Tensor | None,
-    ) -> Tensor:
-        """Rows by a network, brought to a brightness level and measured, where so configured."""
-        x = self._true(network, z, steps, mask, times, level, condition)
+        x = self.true_rows(self.generator, z, steps, mask, cadence, level, condition)
         return self.encoding.measure(x, eps) if self.config["measurement"] else x
-
-    def _true(
-        self,
-        network: nn.Module,
-        z: Tensor,
-        steps: Tensor,
-        mask: Tensor,
-        times: Tensor | None,
-        level: Tensor,
-        condition: Tensor | None,
-    ) -> Tensor:
-        """Rows by a network, brought to a brightness level, before they are measured."""
-        if not self.config["impose_level"]:
-            return network(z, steps, mask, self.encoding, times, condition)
-        z = torch.cat([level[:, None], z[:, 1:]], dim=1)
-        x = network(z, steps, mask, self.encoding, times, condition)
-        return self.encoding.with_level(x, mask, level)
 
     def _score(self, x: Tensor, mask: Tensor, condition: Tensor | None) -> Tensor:
         """Scores of real or generated rows, or of both one after the other: (B,) or (2 B,)."""
@@ -338,12 +261,6 @@ class LightCurveGAN(TrainedGenerator):
             condition = condition.repeat(len(x) // len(condition), 1)
         return self.critic(x, mask, self.encoding, condition)
 
-    def _encoded(self, batch: LightCurveBatch) -> Encoded:
-        batch = usable_objects(batch)
-        parts = *self.encoding.encode(batch), *self.conditions.read(batch)
-        seen = parts[1].flatten(1).any(1)
-        return Encoded(*(part[seen] for part in parts))
-
     def _log_losses(self, critic: Tensor, margin: Tensor, generator: Tensor, size: int) -> None:
         values = {
             "train/critic_loss": critic,
@@ -352,52 +269,6 @@ class LightCurveGAN(TrainedGenerator):
         }
         self.check_losses(values)
         self.log_dict(values, batch_size=size)
-
-    # ---------------------------------------------------------------- sampling
-
-    @torch.no_grad()
-    def sample_rows(
-        self,
-        n: int,
-        lengths: Tensor | int | None = None,
-        condition: Mapping[str, Any] | None = None,
-        cadence: Cadence | None = None,
-        seed: Seed = None,
-        temperature: float = 1.0,
-        noiseless: bool = False,
-    ) -> LightCurveRows:
-        """As ``sample``, in the rows view and the order in which the network wrote them.
-
-        Raises:
-            ConfigError: A condition, lengths or a cadence that do not fit.
-        """
-        asked = n, lengths, condition, cadence, seed, temperature
-        shift = self.config["epoch_shift"]
-        usual = self.config["cadence"]
-        request = check_request(self.objects, *asked, shift, usual, self.donors)
-        sizes = self.generator.n_latent, self.generator.n_step_noise + len(self.bands)
-        make = partial(self._generate, noiseless=noiseless)
-        where = self.zeropoint, self.device, GROUP
-        with self.average.evaluating():
-            return sample_objects(request, self.objects, sizes, *where, make)
-
-    def _generate(self, draws: Draws, noiseless: bool) -> tuple[Tensor, Tensor, Tensor]:
-        """Phases, fluxes and errors of some objects, by the averaged generator."""
-        mask, n_bands = draws.mask, len(self.bands)
-        steps, eps = draws.steps.split([self.generator.n_step_noise, n_bands], dim=-1)
-        times = None
-        if draws.days is not None:
-            times = torch.where(mask, self.encoding.time_code(draws.days), 0.0).float()
-        level = self.levels.draw(self.conditions, draws.picked, draws.numbers, draws.latent[:, 0])
-        condition = self._codes(draws.label, draws.numbers)
-        x = self._true(self.average, draws.latent, steps, mask, times, level, condition)
-        if self.config["measurement"]:
-            days, true, seen = self.encoding.measured(x, mask, eps)
-            flux, flux_err = true if noiseless else seen
-        else:
-            days, flux, flux_err = self.encoding.columns(x, mask)
-        # The network's single precision would move imposed epochs by seconds.
-        return days if draws.days is None else draws.days, flux, flux_err
 
     # -------------------------------------------------------------- checkpoints
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sntorch.generative.conditions import TYPE, Conditions
+from sntorch.generative.conditions import Conditions
 from sntorch.generative.evaluate.score_table import GATES, HEADINGS, checks, number, rows, verdict
+from sntorch.generative.properties import TYPE
 from sntorch.generative.training_facts import FEW_OBJECTS
 
 N_WORST = 5

@@ -33,20 +33,10 @@ def open_start(model: Model, path: str | Path, batch: LightCurveBatch) -> Model:
             f"start_from {path}: holds a {type(found).__name__}; a {type(model).__name__} is "
             "accepted"
         )
-    for name in model.SAME:
-        if model.config[name] != found.config[name]:
-            raise ConfigError(
-                f"start_from {path}: was trained with {name}={found.config[name]}, which is "
-                f"accepted here; found {model.config[name]}"
-            )
-    for name, ours, theirs in (
+    shared = (
         ("bands", ", ".join(batch.bands), ", ".join(found.bands)),
         ("zero point", batch.zeropoint, found.zeropoint),
-    ):
-        if ours != theirs:
-            raise ConfigError(
-                f"start_from {path}: was trained with {name} {theirs}, which is accepted here; "
-                f"the training objects have {ours}"
-            )
+    )
+    found.check_start(path, model.config, model.SAME, shared)
     # Its parts become those of a model that is about to be trained.
     return found.train()

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from sntorch.data.batch import LightCurveBatch, concatenate
-from sntorch.data.facts import facts
 from sntorch.data.rows import LightCurveRows
 from sntorch.errors import ConfigError
+from sntorch.fitted import FittedModule
 from sntorch.generative.abilities import Abilities
 from sntorch.generative.base import Cadence, GenerativeModel, Seed, refuse_noiseless
 from sntorch.generative.donors import Donors
@@ -25,15 +25,14 @@ from sntorch.generative.requests import TrainingObjects
 from sntorch.generative.start import open_start
 from sntorch.generative.training_facts import warn_of_few
 from sntorch.nn.ema import AveragedModel
-from sntorch.pretrained import named, save_pretrained, training_sha256
-from sntorch.saved import SavedModule
+from sntorch.pretrained import save_pretrained
 
 AUGMENT_BELOW = 150
 # Logging every step would cost as much as a small network.
 LOG_EVERY = 20
 
 
-class TrainedGenerator(SavedModule, Abilities, GenerativeModel):
+class TrainedGenerator(FittedModule, Abilities, GenerativeModel):
     """A generator that Lightning trains, with optimisation by hand.
 
     A subclass fits what precedes the networks, builds them and sets ``bands`` (``_fit``), says
@@ -56,28 +55,21 @@ class TrainedGenerator(SavedModule, Abilities, GenerativeModel):
         SAME: Settings that have to be the same for that.
         average: The average of the networks' weights that samples, None where there is none.
         WHAT: What the model is, in a sentence for its card.
-        training_sha256: Of the training set.
-        training_facts: What is told about the training set.
-        started_sha256: Of the training set of the model that this one started from, if any.
-        donors: Objects of that training set, whose epochs generated objects may have.
+        donors: Objects of the training set of the model that this one started from, if any, whose
+            epochs generated objects may have.
     """
 
     TRAINED: ClassVar[tuple[str, ...]]
     SAME: ClassVar[tuple[str, ...]]
     WHAT: ClassVar[str]
     KIND = "generator"
-    iterations: Tensor
     average: AveragedModel | None
 
     def __init__(self) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.register_buffer("iterations", torch.zeros((), dtype=torch.int64))
         # As a class attribute, None would hide the module that a subclass sets.
         self.average = None
-        self.bands: tuple[str, ...] = ()
-        self.training_sha256 = self.started_sha256 = ""
-        self.training_facts: dict[str, Any] = {}
         self.donors: Donors | None = None
         self._held_out: list[LightCurveBatch] = []
 
@@ -114,9 +106,8 @@ class TrainedGenerator(SavedModule, Abilities, GenerativeModel):
         self._fit(batch, previous)
         if not self.knows_true_flux:
             refuse_noiseless(batch)
-        self.training_sha256, self.training_facts = training_sha256(batch), facts(batch)
+        self._remember(batch, previous)
         if previous is not None:
-            self.started_sha256 = previous.training_sha256
             if self.config.get("borrow_epochs"):
                 self.donors = Donors.of(previous.objects)
             self._take_over(previous)
@@ -165,12 +156,8 @@ class TrainedGenerator(SavedModule, Abilities, GenerativeModel):
         Raises:
             ConfigError: One of them.
         """
-        if not all(bool(loss.isfinite()) for loss in losses.values()):
-            now = self.config.get("learning_rate", "not among the settings")
-            raise ConfigError(
-                f"training diverged after {int(self.iterations)} iterations (a loss is not "
-                f"finite); lower model.learning_rate, now {now}"
-            )
+        finite = all(bool(loss.isfinite()) for loss in losses.values())
+        self.refuse_divergence(finite, f"{int(self.iterations)} iterations", "a loss")
 
     def keep_held_out(self, batch: LightCurveBatch) -> None:
         """Keep held-out objects; they are compared when all are there."""
@@ -240,20 +227,14 @@ class TrainedGenerator(SavedModule, Abilities, GenerativeModel):
     def _description(self) -> dict[str, Any]:
         return {
             **super()._description(),
-            "bands": list(self.bands),
             "classes": list(self.objects.conditions.classes),
             "zeropoint": self.zeropoint,
-            "training_sha256": self.training_sha256,
-            "training_facts": self.training_facts,
-            "started_sha256": self.started_sha256,
         }
 
     def _restore(self, found: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
+        super()._restore(found, state)
         self._rebuild(found, state)
         self.donors = Donors.from_state(state, "donors.")
-        self.training_sha256 = found["training_sha256"]
-        self.training_facts = found["training_facts"]
-        self.started_sha256 = found["started_sha256"]
 
     @abstractmethod
     def _rebuild(self, found: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
@@ -271,9 +252,7 @@ class TrainedGenerator(SavedModule, Abilities, GenerativeModel):
             DataError: The folder holds something else, or cannot be written.
         """
         self.check_trained()
-        # The model that this one started from lies elsewhere; its weights are here.
-        arguments = {k: None if k == "start_from" else v for k, v in self.config.items()}
-        config = {**named(type(self)), "arguments": arguments, **self._description()}
+        config = self._folder_config()
         card = model_card(self.WHAT, config, self.objects.conditions, scores)
         save_pretrained(folder, config, self.state_dict(), card)
 

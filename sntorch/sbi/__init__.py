@@ -8,7 +8,9 @@ from sntorch.sbi.posterior import BoxPosterior
 from sntorch.sbi.prior import BoxPrior
 from sntorch.sbi.summary import SummaryData, SummarySurvey
 from sntorch.sbi.summary_simulator import draw_prior, simulate, simulate_exposure
-from sntorch.sbi.tripp_selection import FitCuts, ProbitLimit, TrippSelection
+from sntorch.sbi.tripp_cuts import FitCuts
+from sntorch.sbi.tripp_limit import ProbitLimit
+from sntorch.sbi.tripp_selection import TrippSelection
 
 if TYPE_CHECKING:
     from sntorch.sbi.datamodule import SurveyDataModule

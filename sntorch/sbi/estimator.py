@@ -9,14 +9,14 @@ Letters in shapes: ``B`` surveys, ``C`` points θ, ``D`` parameters, ``E`` numbe
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from sntorch.building import build, plain
-from sntorch.errors import ConfigError
 from sntorch.nn.schedules import rate_at
 from sntorch.saved import SavedModule
 from sntorch.sbi.estimated import EstimatedLikelihood
@@ -177,14 +177,24 @@ class PosteriorEstimator(SavedModule, ABC):
     def information(self, theta: Tensor, x: Any, generator: torch.Generator) -> Tensor:
         """A lower bound of the mutual information of θ and x, nats."""
 
+    def scores(
+        self, theta: Tensor, x: Any, noise: Callable[[], torch.Generator]
+    ) -> tuple[Tensor, Tensor]:
+        """Loss and information with the same random numbers.
+
+        A subclass that has both from one pass through its networks says so here.
+
+        Args:
+            theta: Parameters, shape (B, D).
+            x: B surveys.
+            noise: Gives the generator, always in the same state.
+        """
+        return self.loss(theta, x, noise()), self.information(theta, x, noise())
+
     def training_step(self, batch: tuple[Tensor, Any], batch_idx: int) -> Tensor:
         """The loss of a batch of pairs."""
         loss = self.loss(*batch, self._noise(self.global_step))
-        if not bool(loss.isfinite()):
-            raise ConfigError(
-                f"training diverged after {self.global_step} steps (the loss is not finite); "
-                f"lower model.learning_rate, now {self.config['learning_rate']}"
-            )
+        self.refuse_divergence(bool(loss.isfinite()), f"{self.global_step} steps")
         # Logging every step would cost as much as a small network.
         if self.global_step % LOG_EVERY == 0:
             self.log("train/loss", loss.detach(), batch_size=len(batch[0]))
@@ -192,10 +202,8 @@ class PosteriorEstimator(SavedModule, ABC):
 
     def validation_step(self, batch: tuple[Tensor, Any], batch_idx: int) -> None:
         """Loss and information of a batch of pairs, with the same noise each time."""
-        scores = {
-            "val/loss": self.loss(*batch, self._noise(batch_idx)),
-            "val/information": self.information(*batch, self._noise(batch_idx)),
-        }
+        loss, information = self.scores(*batch, partial(self._noise, batch_idx))
+        scores = {"val/loss": loss, "val/information": information}
         self.log_dict(scores, batch_size=len(batch[0]), sync_dist=True)
 
     def on_train_epoch_start(self) -> None:

@@ -22,6 +22,9 @@ class Filling:
         n: Supernovae wanted in each, or in all alike, shape (B,).
         patience: Candidates a wanted supernova after which a survey is given up.
 
+    Raises:
+        ConfigError: A survey without any.
+
     Attributes:
         kept: How many each has, shape (B,).
         seen: How many candidates of each were looked at, shape (B,).
@@ -33,6 +36,11 @@ class Filling:
     ) -> None:
         self.patience = patience
         self.n = torch.as_tensor(n).expand(n_surveys)
+        least = int(self.n.min())
+        if least < 1:
+            raise ConfigError(
+                f"n is the number of supernovae in a survey, at least 1; found {least}"
+            )
         self.kept = torch.zeros(n_surveys, dtype=torch.int64)
         self.seen = torch.zeros(n_surveys, dtype=torch.int64)
         self.last = torch.zeros(n_surveys, dtype=torch.int64)
@@ -52,6 +60,20 @@ class Filling:
             for part in groups(counts, most):
                 yield open_[part], counts[part]
             self._give_up()
+
+    def candidates(self, surveys: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+        """Survey of each of the next candidates, and its number among those of its survey.
+
+        Args:
+            surveys: Surveys of which candidates are drawn.
+            counts: How many of each, M together.
+
+        Returns:
+            shape (M,) each.
+        """
+        owner = surveys.repeat_interleave(counts)
+        before = (counts.cumsum(0) - counts).repeat_interleave(counts)
+        return owner, self.seen[owner] + torch.arange(len(owner)) - before
 
     def add(
         self, surveys: Tensor, counts: Tensor, owner: Tensor, kept: Tensor

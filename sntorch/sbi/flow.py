@@ -10,7 +10,7 @@ Letters in shapes: ``B`` surveys, ``C`` points θ, ``S`` draws, ``D`` parameters
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -98,11 +98,18 @@ class FlowModule(PosteriorEstimator):
 
     def loss(self, theta: Tensor, x: Any, generator: torch.Generator) -> Tensor:
         """Minus the mean of ln q(θ | x) / p(θ)."""
-        return -self.log_ratio(theta[:, None], x).mean()
+        return -self.information(theta, x, generator)
 
     def information(self, theta: Tensor, x: Any, generator: torch.Generator) -> Tensor:
         """The mean of ln q(θ | x) / p(θ)."""
         return self.log_ratio(theta[:, None], x).mean()
+
+    def scores(
+        self, theta: Tensor, x: Any, noise: Callable[[], torch.Generator]
+    ) -> tuple[Tensor, Tensor]:
+        """Loss and information, which are minus each other."""
+        told = self.information(theta, x, noise())
+        return -told, told
 
     def _free(self, theta: Tensor) -> Tensor:
         """Unconstrained variables; θ on a wall is moved off it."""

@@ -23,11 +23,10 @@ import torch
 from torch import Tensor
 
 from sntorch.data.batch import LightCurveBatch
-from sntorch.errors import ConfigError
 from sntorch.physics.cosmology import Cosmology
 from sntorch.sbi.distances import DistanceModuli
 from sntorch.sbi.filling import Filling
-from sntorch.sbi.prior import BoxPrior
+from sntorch.sbi.prior import BoxPrior, check_rows
 from sntorch.simulation.sample import SimulatedSample
 from sntorch.simulation.selection import Cut
 from sntorch.simulation.streams import Streams
@@ -141,17 +140,13 @@ def simulate_light_curves(
         ConfigError: An empty survey, parameters that are not three, or a selection that keeps next
             to nothing.
     """
-    if n < 1:
-        raise ConfigError(f"n is the number of supernovae in a survey, at least 1; found {n}")
-    if theta.ndim != 2 or theta.shape[1] != len(PARAMETERS) or not len(theta):
-        raise ConfigError(
-            f"theta: one row of {', '.join(PARAMETERS)} a survey; found {tuple(theta.shape)}"
-        )
+    check_rows(theta, PARAMETERS)
     filling = Filling(len(theta), n)
     member = torch.zeros(len(theta), n, dtype=torch.int64)
     flux = survey.expected.flux.new_zeros(len(theta), n, survey.expected.flux.shape[1])
     for surveys, counts in filling.rounds(MOST_AT_ONCE):
-        owner, chosen, batch = _candidates(survey, theta, seed, first, filling, surveys, counts)
+        owner, number = filling.candidates(surveys, counts)
+        chosen, batch = _candidates(survey, theta, seed, first, owner, number)
         kept = survey.cut.keep(batch, {k: v[chosen] for k, v in survey.truth.items()})
         seat, row = filling.add(surveys, counts, owner, kept)
         member[seat], flux[seat] = chosen[row], batch.flux[row]
@@ -170,14 +165,10 @@ def _candidates(
     theta: Tensor,
     seed: int,
     first: int,
-    filling: Filling,
-    surveys: Tensor,
-    counts: Tensor,
-) -> tuple[Tensor, Tensor, LightCurveBatch]:
-    """Survey and member of the bank, shape (M,) each, and measurements of the next candidates."""
-    owner = surveys.repeat_interleave(counts)
-    before = (counts.cumsum(0) - counts).repeat_interleave(counts)
-    number = filling.seen[owner] + torch.arange(len(owner)) - before
+    owner: Tensor,
+    number: Tensor,
+) -> tuple[Tensor, LightCurveBatch]:
+    """Member of the bank, shape (M,), and measurements of candidates with numbers of their own."""
     # Numbers of surveys may be larger than what is left for them: the rest names the stream.
     block, start = divmod(first, SURVEYS)
     streams = Streams(seed, (start + owner) * CANDIDATES + number, f"b2/{block}/")
@@ -188,7 +179,7 @@ def _candidates(
     noise = streams.normal("noise", batch.flux.shape[1]).to(batch.flux)
     true = batch.flux * (10 ** (-0.4 * offset))[:, None].to(batch.flux)
     measured = torch.where(batch.mask, true + batch.flux_err * noise, 0.0)
-    return owner, chosen, replace(batch, flux=measured, noiseless=False)
+    return chosen, replace(batch, flux=measured, noiseless=False)
 
 
 def _names(seed: int, first: int, shape: torch.Size) -> list[str]:

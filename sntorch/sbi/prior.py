@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
@@ -105,6 +105,22 @@ class BoxPrior:
     def log_density(self, free: Tensor) -> Tensor:
         """ln of the prior's density of unconstrained variables, shape (...)."""
         return (logsigmoid(free) + logsigmoid(-free)).sum(-1)
+
+
+def check_rows(theta: Tensor, names: Sequence[str]) -> None:
+    """Refuse what are not the parameters of surveys, of one or more.
+
+    Args:
+        theta: Should have the shape (B, D).
+        names: Of the D parameters.
+
+    Raises:
+        ConfigError: Another shape, or no survey.
+    """
+    if theta.ndim != 2 or theta.shape[1] != len(names) or not len(theta):
+        raise ConfigError(
+            f"theta: one row of {', '.join(names)} a survey; found {tuple(theta.shape)}"
+        )
 
 
 def around(centre: Tensor, reach: Tensor, prior: BoxPrior) -> BoxPrior:

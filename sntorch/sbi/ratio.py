@@ -14,7 +14,7 @@ Letters in shapes: ``B`` surveys, ``C`` points θ, ``K`` marginal ones, ``D`` pa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import torch
@@ -187,13 +187,25 @@ class RatioModule(PosteriorEstimator):
 
     def loss(self, theta: Tensor, x: Any, generator: torch.Generator) -> Tensor:
         """The chosen loss of joint pairs and their marginal ones."""
-        joint, marginal = self._logits(theta, x, generator)
-        config = self.config
-        return ratio_loss(config["loss"], joint, marginal, config["gamma"], config["balance"])
+        return self._loss(*self._logits(theta, x, generator))
 
     def information(self, theta: Tensor, x: Any, generator: torch.Generator) -> Tensor:
         """What the contrast tells, and what the proposal told before."""
-        told = information(*self._logits(theta, x, generator))
+        return self._information(theta, x, *self._logits(theta, x, generator))
+
+    def scores(
+        self, theta: Tensor, x: Any, noise: Callable[[], torch.Generator]
+    ) -> tuple[Tensor, Tensor]:
+        """Loss and information of the same logits."""
+        logits = self._logits(theta, x, noise())
+        return self._loss(*logits), self._information(theta, x, *logits)
+
+    def _loss(self, joint: Tensor, marginal: Tensor) -> Tensor:
+        config = self.config
+        return ratio_loss(config["loss"], joint, marginal, config["gamma"], config["balance"])
+
+    def _information(self, theta: Tensor, x: Any, joint: Tensor, marginal: Tensor) -> Tensor:
+        told = information(joint, marginal)
         if self.proposal is None:
             return told
         return told + self.proposal.log_ratio(theta[:, None], x).mean()

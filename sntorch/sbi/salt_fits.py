@@ -19,7 +19,7 @@ from sntorch.physics.salt.photometry import X0, X1, C
 from sntorch.sbi.encoders import n_products, products
 from sntorch.sbi.taking import taken
 from sntorch.sbi.tripp_learning import FIDUCIAL, shown
-from sntorch.simulation.salt.fit import SALTFit
+from sntorch.simulation.salt.result import SALTFit
 
 SHOWN = (X0, X1, C)
 # Of a standardised magnitude by its fit alone, mag.

@@ -134,8 +134,7 @@ class SALTSurveySimulator:
     def __call__(self, first: int, count: int) -> tuple[Tensor, SALTFits]:
         """Parameters, shape (B, 8), and surveys ``first`` … ``first + count - 1``."""
         theta = draw_prior(self.prior, count, self.seed, first)
-        low, high = self.range
-        n = high if low == high else draw_numbers(low, high, count, self.seed, first)
+        n = draw_numbers(*self.range, count, self.seed, first)
         return theta, self.surveys(theta, n, first)
 
     def surveys(self, theta: Tensor, n: int | Tensor, first: int = 0) -> SALTFits:
@@ -150,15 +149,13 @@ class SALTSurveySimulator:
             ConfigError: A selection that keeps next to nothing.
         """
         filling = Filling(len(theta), n, PATIENCE)
-        width = int(torch.as_tensor(n).max())
+        width = int(filling.n.max())
         found = _empty(len(theta), width)
         block, start = divmod(first, SURVEYS)
         population = TrippPopulation(theta, self.redshift, self.mwebv, self.cosmology, start)
         simulator = Simulator(self.source, population, self.survey, self.noise, uncovered="refuse")
         for surveys, counts in filling.rounds(MOST_AT_ONCE):
-            owner = surveys.repeat_interleave(counts)
-            before = (counts.cumsum(0) - counts).repeat_interleave(counts)
-            number = filling.seen[owner] + torch.arange(len(owner)) - before
+            owner, number = filling.candidates(surveys, counts)
             index = (start + owner) * CANDIDATES + number
             streams = Streams(self.seed, index, f"salt/{block}/")
             sample = simulator.observed(streams)

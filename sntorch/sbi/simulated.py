@@ -98,10 +98,7 @@ class SummarySimulator:
     def __call__(self, first: int, count: int) -> tuple[Tensor, SummaryData]:
         """Parameters, shape (B, 5), and surveys ``first`` … ``first + count - 1``."""
         theta = draw_prior(self.prior, count, self.seed, first)
-        low, high = self.range
-        if low == high:
-            return theta, simulate(self.survey, theta, high, self.seed, first)
-        number = draw_numbers(low, high, count, self.seed, first)
+        number = draw_numbers(*self.range, count, self.seed, first)
         return theta, simulate(self.survey, theta, number, self.seed, first)
 
     def within(self, prior: BoxPrior) -> Self:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sntorch.errors import ConfigError
 from sntorch.sbi.filling import Filling, groups
-from sntorch.sbi.prior import BoxPrior
+from sntorch.sbi.prior import BoxPrior, check_rows
 from sntorch.sbi.summary import PARAMETERS, SummaryData, SummarySurvey
 
 # A candidate has eight numbers: two of Philox's blocks of four.
@@ -41,11 +41,9 @@ def simulate(
         ConfigError: An empty survey, parameters that are not five, or a selection that keeps next
             to nothing.
     """
-    least, width = (int(part) for part in torch.as_tensor(n).aminmax())
-    if least < 1:
-        raise ConfigError(f"n is the number of supernovae in a survey, at least 1; found {least}")
-    _check(theta)
+    check_rows(theta, PARAMETERS)
     filling = Filling(len(theta), n)
+    width = int(filling.n.max())
     redshift = torch.full((len(theta), width), survey.z_low, dtype=torch.float64)
     data = torch.zeros(len(theta), width, 3, dtype=torch.float64)
     for surveys, counts in filling.rounds(MOST_AT_ONCE):
@@ -69,7 +67,7 @@ def simulate_exposure(
         seed: Any integer.
         first: Number of the first survey.
     """
-    _check(theta)
+    check_rows(theta, PARAMETERS)
     generators = [_generator(seed, first + b, FOR_EXPLOSIONS) for b in range(len(theta))]
     counts = torch.tensor([g.poisson(rate) for g in generators])
     every, none = torch.arange(len(theta)), torch.zeros(len(theta), dtype=torch.int64)
@@ -106,8 +104,13 @@ def number_range(n: int | Sequence[int]) -> tuple[int, int]:
     return low, high
 
 
-def draw_numbers(low: int, high: int, n: int, seed: int, first: int = 0) -> Tensor:
-    """Log-uniform whole numbers from ``low`` to ``high`` for surveys of a seed, shape (n,)."""
+def draw_numbers(low: int, high: int, n: int, seed: int, first: int = 0) -> int | Tensor:
+    """Log-uniform whole numbers from ``low`` to ``high`` for surveys of a seed, shape (n,).
+
+    Where there is one number only it is not drawn.
+    """
+    if low == high:
+        return high
     drawn = [_generator(seed, first + b, FOR_NUMBER).random() for b in range(n)]
     return (low * ((high + 1) / low) ** torch.tensor(drawn, dtype=torch.float64)).long()
 
@@ -148,10 +151,3 @@ def _candidates(
 def _generator(seed: int, survey: int, purpose: int, start: int = 0) -> Generator:
     key = np.array([seed % 2**64, survey], dtype=np.uint64)
     return Generator(Philox(key=key, counter=np.array([start, 0, 0, purpose], dtype=np.uint64)))
-
-
-def _check(theta: Tensor) -> None:
-    if theta.ndim != 2 or theta.shape[1] != len(PARAMETERS) or not len(theta):
-        raise ConfigError(
-            f"theta: one row of {', '.join(PARAMETERS)} a survey; found {tuple(theta.shape)}"
-        )

@@ -12,7 +12,7 @@ from sntorch.data.magnitudes import LN_PER_MAG
 from sntorch.errors import DataError
 from sntorch.physics.cosmology import Cosmology
 from sntorch.sbi.tripp import TrippSample
-from sntorch.sbi.tripp_selection import FitCuts
+from sntorch.sbi.tripp_cuts import FitCuts
 
 COLUMNS = (
     *("zHD", "zHDERR", "mB", "mBERR", "x0", "x1", "x1ERR", "c", "cERR"),

@@ -17,8 +17,10 @@ from sntorch.sbi.encoders import SCATTER, n_products, products
 from sntorch.sbi.prior import BoxPrior
 from sntorch.sbi.summary_simulator import draw_prior
 from sntorch.sbi.tripp import PRIOR, TrippSample, simulate_tripp
+from sntorch.sbi.tripp_cuts import FitCuts
 from sntorch.sbi.tripp_files import read_tripp
-from sntorch.sbi.tripp_selection import FitCuts, ProbitLimit, TrippSelection
+from sntorch.sbi.tripp_limit import ProbitLimit
+from sntorch.sbi.tripp_selection import TrippSelection
 
 # M0, α and β of the residuals that are shown; typical stretch and colour.
 FIDUCIAL = (-19.3, 0.14, 3.0)

@@ -16,18 +16,14 @@ Letters in shapes: ``M`` supernovae.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from sntorch.sbi.tripp_limit import ProbitLimit
 from sntorch.sbi.truncated_normal import log_between, truncated_normal
 
-if TYPE_CHECKING:
-    from sntorch.sbi.tripp_selection import ProbitLimit
-
-# Uniform numbers that a supernova takes.
-NUMBERS = 5
 # Rounds of looking for the densest point, and Newton's steps in each of its coordinates.
 ROUNDS, STEPS = 3, 4
 

@@ -29,17 +29,32 @@ def truncated_normal(low: Tensor, high: Tensor, luck: Tensor) -> tuple[Tensor, T
         high: Upper bounds above them, +inf for none.
         luck: Uniform numbers in (0, 1).
     """
+    low, high, luck = torch.broadcast_tensors(low, high, luck)
     mirrored, low, high = _below(low, high)
-    start, end = torch.special.ndtr(low), torch.special.ndtr(high)
-    near = torch.special.ndtri(start + luck * (end - start))
-    share = -torch.expm1((high**2 - low**2) / 2)
-    far = -(high**2 - 2 * torch.log1p(-luck * share)).sqrt()
     tail = high < -TAIL
-    found = torch.where(tail, far, near)
+    found = _in_the_middle(low.masked_fill(tail, -1.0), high.masked_fill(tail, 0.0), luck)
+    accepted = torch.full_like(found, math.log(ACCEPTED))
+    # Tails are rare, and take longer than all the rest.
+    if tail.any():
+        far, log_ratio = _in_a_tail(low[tail], high[tail], luck[tail])
+        found = found.masked_scatter(tail, far)
+        accepted = accepted.masked_scatter(tail, accepted[tail] + log_ratio)
+    return torch.where(mirrored, -found, found), accepted
+
+
+def _in_the_middle(low: Tensor, high: Tensor, luck: Tensor) -> Tensor:
+    """The inverse of the distribution function between bounds."""
+    start, end = torch.special.ndtr(low), torch.special.ndtr(high)
+    return torch.special.ndtri(start + luck * (end - start))
+
+
+def _in_a_tail(low: Tensor, high: Tensor, luck: Tensor) -> tuple[Tensor, Tensor]:
+    """Numbers of density |z| exp(-z² / 2), and ln of |bound / z| relative to its mean."""
+    share = -torch.expm1((high**2 - low**2) / 2)
+    found = -(high**2 - 2 * torch.log1p(-luck * share)).sqrt()
     log_density = -(high**2) / 2 - math.log(2 * math.pi) / 2
     mean = log_between(low, high) - log_density + (-high).log() - share.log()
-    accepted = math.log(ACCEPTED) + torch.where(tail, (high / far).log() - mean, 0.0)
-    return torch.where(mirrored, -found, found), accepted
+    return found, (high / found).log() - mean
 
 
 def log_between(low: Tensor, high: Tensor) -> Tensor:

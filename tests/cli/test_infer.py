@@ -14,7 +14,7 @@ from sntorch.physics.cosmology import Cosmology
 from sntorch.sbi import FlowModule
 from sntorch.sbi.tripp import PRIOR, TrippSample, simulate_tripp
 from sntorch.sbi.tripp_learning import TrippSimulator
-from sntorch.sbi.tripp_selection import ProbitLimit
+from sntorch.sbi.tripp_limit import ProbitLimit
 
 LIMIT = ProbitLimit(17.5, 0.5)
 TRUTH = (-19.3, 0.14, 3.0, 0.1, -0.3, 1.0, -0.03, 0.08)

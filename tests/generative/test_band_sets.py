@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_gan_module import served, trainer
-from toys import flow, population, recurrent, transformer
+from toys import flow, population, recurrent, served, trainer, transformer
 
 from sntorch.data.batch import LightCurveBatch
 from sntorch.errors import ConfigError

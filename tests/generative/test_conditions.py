@@ -7,7 +7,8 @@ import torch
 from toys import two_classes
 
 from sntorch.errors import ConfigError
-from sntorch.generative.conditions import Conditions, column
+from sntorch.generative.conditions import Conditions
+from sntorch.generative.properties import column
 
 
 def conditions(names=("type", "redshift")):

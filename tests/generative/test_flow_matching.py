@@ -7,8 +7,7 @@ import json
 import lightning as L
 import pytest
 import torch
-from test_gan_module import served, trainer
-from toys import BANDS, flow, population, recurrent, two_classes
+from toys import BANDS, flow, population, recurrent, served, trainer, two_classes
 
 from sntorch.errors import CheckpointError, ConfigError, SntorchWarning
 from sntorch.generative import Generator

@@ -6,34 +6,13 @@ import lightning as L
 import pytest
 import torch
 from torch.utils.data import DataLoader
-from toys import BANDS, flow, population, recurrent, talk, two_classes
+from toys import BANDS, flow, population, recurrent, served, talk, trainer, two_classes
 
-from sntorch.data.datamodule import LightCurveDataModule
 from sntorch.errors import CheckpointError, ConfigError, SntorchWarning
 from sntorch.generative import Generator
 from sntorch.generative.evaluate import impossible, quick_metrics
 from sntorch.generative.gan_module import LightCurveGAN
 from sntorch.testing import GenerativeModelContract
-
-
-def served(batch, n_batches=2, held_out=None):
-    size = -(-len(batch) // n_batches)
-    validation = batch if held_out is None else held_out
-    return LightCurveDataModule(batch, validation, split=(1.0, 0.0, 0.0), batch_size=size)
-
-
-def trainer(epochs: int, **options) -> L.Trainer:
-    return L.Trainer(
-        max_epochs=epochs,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        **{"check_val_every_n_epoch": epochs, **options},
-    )
-
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*does not have many workers.*"),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from test_gan_module import served, trainer
-from toys import BANDS, population, transformer
+from toys import BANDS, population, served, trainer, transformer
 
 from sntorch.generative import Generator
 from sntorch.generative.encoding import MagnitudeEncoding, MinMaxEncoding

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from own import VAE, Stretched, Undecorated
-from test_gan_module import served, trainer
-from toys import population, recurrent
+from toys import population, recurrent, served, trainer
 
 from sntorch.errors import CheckpointError, ConfigError
 from sntorch.generative import Generator

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_gan_module import served, trainer
-from toys import flow, population, recurrent, two_classes
+from toys import flow, population, recurrent, served, trainer, two_classes
 
 from sntorch.data.batch import LightCurveBatch
 from sntorch.errors import CheckpointError, ConfigError

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import lightning as L
 import numpy as np
 import torch
 
 from sntorch.data.batch import LightCurveBatch
+from sntorch.data.datamodule import LightCurveDataModule
 from sntorch.data.light_curve import LightCurve
 from sntorch.generative.base import GenerativeModel
 from sntorch.generative.flow_matching import FlowMatching
@@ -97,6 +99,29 @@ def flow(**changes: Any) -> FlowMatching:
     network = {"_target_": PARTS + "flow_network.TokenVelocity", "width": 16, "n_layers": 2}
     parts = {"network": network, "n_steps": 4, "n_validation": 50}
     return FlowMatching(**{**parts, **changes})
+
+
+def served(
+    batch: LightCurveBatch, n_batches: int = 2, held_out: LightCurveBatch | None = None
+) -> LightCurveDataModule:
+    """A population in batches; held out is the same one, unless another is given."""
+    size = -(-len(batch) // n_batches)
+    validation = batch if held_out is None else held_out
+    return LightCurveDataModule(batch, validation, split=(1.0, 0.0, 0.0), batch_size=size)
+
+
+def trainer(epochs: int, **options: Any) -> L.Trainer:
+    """A quiet trainer on a CPU, which validates after the last epoch."""
+    return L.Trainer(
+        max_epochs=epochs,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        **{"check_val_every_n_epoch": epochs, **options},
+    )
 
 
 class NoFolder(GenerativeModel):

@@ -7,7 +7,12 @@ import pytest
 from scipy.special import ndtr
 
 from sntorch.errors import ConfigError
-from sntorch.plotting.efficiency import LEAST, cut_flow_figure, efficiency_map_figure
+from sntorch.plotting.efficiency import (
+    LEAST,
+    cut_flow_figure,
+    efficiency_map_figure,
+    kept_figure,
+)
 from sntorch.simulation import CutFlow, DetectionsAroundPeak, MinDetections
 from sntorch.statistics.shares import binned_shares
 
@@ -109,3 +114,28 @@ def test_a_function_alone(tmp_path):
 def test_all_alike_in_one_bin(tmp_path):
     counted = binned_shares([0.1] * 20, [22.0] * 20, [1] * 20, [0, 1], [21, 24])
     assert saved(efficiency_map_figure(counted, ("redshift", "magnitude")), tmp_path)
+
+
+def test_what_is_kept_by_magnitude_and_redshift(tmp_path):
+    """All below 22 mag are kept, of the others none."""
+    rng = np.random.default_rng(2)
+    magnitude = rng.uniform(20, 24, (500, 40))
+    redshift = np.linspace(0.1, 0.5, 40)
+    # The last supernova is never kept at its redshift.
+    magnitude[:, -1] = 23.5
+    kept = (magnitude < 22).astype(float)
+    figure = kept_figure(magnitude, kept, rng.uniform(20, 22, 40), redshift)
+    share, by_redshift, counts, _ = figure.axes
+    m, p = share.lines[0].get_data()
+    half = (m[1] - m[0]) / 2
+    assert set(p[m < 22 - half]) == {1.0}
+    assert set(p[m > 22 + half]) == {0.0}
+    np.testing.assert_array_equal(by_redshift.lines[0].get_xdata(), redshift)
+    np.testing.assert_allclose(by_redshift.lines[0].get_ydata(), kept.mean(0))
+    expected, before = (line.get_data().values for line in counts.patches[-2:])
+    assert sum(bar.get_height() for bar in counts.patches[:-2]) == 40
+    # Each supernova that can be kept counts once; next to none lie beyond the bins.
+    assert expected.sum() == pytest.approx(39, rel=0.01)
+    assert before.sum() == pytest.approx(40, rel=0.01)
+    assert not expected[counts.patches[-1].get_data().edges[:-1] > 22].any()
+    assert saved(figure, tmp_path)

@@ -96,6 +96,15 @@ def test_a_gradient_reaches_every_parameter(module, pairs):
         assert float(parameter.grad.abs().max()) > 0, name
 
 
+def test_scores_are_loss_and_information_with_the_same_noise(module, pairs):
+    def noise():
+        return torch.Generator().manual_seed(3)
+
+    with torch.no_grad():
+        expected = module.loss(*pairs, noise()), module.information(*pairs, noise())
+        torch.testing.assert_close(module.scores(*pairs, noise), expected)
+
+
 def test_the_order_of_supernovae_and_masked_ones_change_nothing(module, pairs):
     theta, x = pairs
     order = torch.arange(x.mask.shape[1]).flip(0)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch.distributions import MultivariateNormal
+from tripp_samples import TRUTH, observed, truths
 
 from sntorch.errors import ConfigError, DataError
 from sntorch.physics.cosmology import Cosmology
@@ -16,31 +17,15 @@ from sntorch.sbi.tripp import (
     simulate_tripp,
     tripp_moments,
 )
+from sntorch.sbi.tripp_cuts import FitCuts
 from sntorch.sbi.tripp_files import read_tripp
 from sntorch.sbi.tripp_learning import TrippSimulator
-from sntorch.sbi.tripp_selection import FitCuts, ProbitLimit
+from sntorch.sbi.tripp_limit import ProbitLimit
 
-TRUTH = (-19.3, 0.14, 3.0, 0.1, -0.3, 1.0, -0.03, 0.08)
 LIMIT = ProbitLimit(17.8, 0.3)
 CUTS = FitCuts(LIMIT, x1=1.5, c=0.1)
 COLUMNS = "CID zHD zHDERR mB mBERR x0 x1 x1ERR c cERR COV_x1_c COV_x1_x0 COV_c_x0"
 ROW = "SN: 05cf 0.02 0.001 15.5 0.04 0.0112 -0.2 0.1 0.05 0.03 0.0004 5e-5 -6e-6"
-
-
-def truths(n):
-    return torch.tensor([TRUTH], dtype=torch.float64).repeat(n, 1)
-
-
-def observed(n=40):
-    """Redshifts and covariances with correlations."""
-    generator = torch.Generator().manual_seed(1)
-    z = 0.015 + 0.065 * torch.rand(n, generator=generator, dtype=torch.float64)
-    root = torch.randn(n, 3, 3, generator=generator, dtype=torch.float64).tril()
-    root = root * torch.tensor([0.05, 0.15, 0.03], dtype=torch.float64)[:, None]
-    root = root + torch.diag(torch.tensor([0.05, 0.1, 0.02], dtype=torch.float64))
-    mu = Cosmology(h0=70.0, om0=0.3).distmod(z)
-    names = tuple(f"sn{i}" for i in range(n))
-    return TrippSample(z, mu, torch.zeros(1, n, 3, dtype=torch.float64), root @ root.mT, names)
 
 
 def test_the_likelihood_is_that_of_the_normal_distribution():

@@ -4,29 +4,25 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_tripp import observed, truths
-from test_tripp_methods import BOX, points
-from test_tripp_selection import BlueEdge
+from tripp_samples import BOX, BlueEdge, points, selected, truths
 
 from sntorch.errors import ConfigError
 from sntorch.physics.cosmology import Cosmology
-from sntorch.sbi.tripp import TrippLikelihood, malmquist, simulate_tripp, tripp_moments
+from sntorch.sbi.tripp import TrippLikelihood, malmquist, tripp_moments
+from sntorch.sbi.tripp_cuts import FitCuts
 from sntorch.sbi.tripp_efficiency import fit_tripp_efficiency
 from sntorch.sbi.tripp_injections import inject_tripp
+from sntorch.sbi.tripp_limit import ProbitLimit
 from sntorch.sbi.tripp_methods import TrippMethods
-from sntorch.sbi.tripp_selection import FitCuts, ProbitLimit, TrippSelection
+from sntorch.sbi.tripp_selection import TrippSelection
 
 SHARP = FitCuts(ProbitLimit(17.8, 0.02), x1=1.5, c=0.12)
 INJECTIONS = 30_000
 
 
-def kept_by(selection, n=60):
-    return simulate_tripp(observed(n), truths(1), selection, seed=8)
-
-
 @pytest.fixture(scope="module")
 def sample():
-    return kept_by(SHARP)
+    return selected(SHARP)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +47,7 @@ def pairs(learnt, selection, theta):
     ids=str,
 )
 def test_a_learnt_share_is_the_exact_one(selection):
-    learnt = fit_tripp_efficiency(kept_by(selection), selection, BOX, INJECTIONS, seed=1)
+    learnt = fit_tripp_efficiency(selected(selection), selection, BOX, INJECTIONS, seed=1)
     found, exact = pairs(learnt, selection, points()[0])
     assert float((found - exact).square().mean().sqrt()) < 0.04
     assert float((found - exact).sum(-1).std()) < min(0.1, 0.03 * float(exact.sum(-1).std()))

@@ -5,9 +5,8 @@ import math
 import lightning as L
 import pytest
 import torch
-from test_tripp import observed, truths
-from test_tripp_methods import BOX, SELECTION, points, sample
 from torch.utils.data import DataLoader
+from tripp_samples import BOX, SELECTION, observed, points, selected, truths
 
 from sntorch.sbi.tripp import TrippLikelihood, simulate_tripp
 from sntorch.sbi.tripp_flow import (
@@ -19,9 +18,13 @@ from sntorch.sbi.tripp_flow import (
     stretched,
 )
 
-__all__ = ["sample"]
 MEAN = torch.tensor([-0.3, 0.02, 17.4]).double()
 FACTOR = torch.tensor([[1.0, 0, 0], [0.01, 0.08, 0], [-0.2, 0.1, 0.3]]).double()
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return selected()
 
 
 def some_flow(ranges, seed=0):

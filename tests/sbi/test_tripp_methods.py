@@ -4,33 +4,20 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_tripp import TRUTH, observed, truths
-from test_tripp_selection import BlueEdge
+from tripp_samples import BOX, SELECTION, TRUTH, BlueEdge, observed, selected, truths
 
 from sntorch.errors import ConfigError
 from sntorch.sbi.prior import BoxPrior
 from sntorch.sbi.tripp import PARAMETERS, PRIOR, TrippLikelihood, simulate_tripp
+from sntorch.sbi.tripp_cuts import FitCuts
 from sntorch.sbi.tripp_methods import Learnt, TrippMethods, tripp_methods
-from sntorch.sbi.tripp_selection import FitCuts, ProbitLimit
 
-SELECTION = FitCuts(ProbitLimit(17.3, 0.3), x1=1.5, c=0.12)
 WIDE = BoxPrior(PARAMETERS, (-40.0, *PRIOR.low[1:]), (0.0, *PRIOR.high[1:]))
-# About the truth.
-BOX = BoxPrior(
-    PARAMETERS,
-    (-19.5, 0.05, 2.0, 0.03, -0.8, 0.6, -0.1, 0.05),
-    (-19.1, 0.25, 4.0, 0.2, 0.4, 1.6, 0.05, 0.12),
-)
 
 
 @pytest.fixture(scope="module")
 def sample():
-    return simulate_tripp(observed(60), truths(1), SELECTION, seed=8)
-
-
-def points(n=200):
-    u = torch.rand(n, 8, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-    return BOX.from_uniform(0.3 + 0.4 * u)[None]
+    return selected()
 
 
 def test_a_selection_of_ones_own_is_corrected_for(sample):

@@ -1,31 +1,22 @@
 """What a selection keeps of summarised supernovae, against brute force."""
 
-from dataclasses import dataclass
-
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tripp_samples import BlueEdge
 
 from sntorch.errors import ConfigError
 from sntorch.sbi.summary_simulator import draw_prior
 from sntorch.sbi.tripp import PRIOR
-from sntorch.sbi.tripp_range import NUMBERS, draw_within
-from sntorch.sbi.tripp_selection import FitCuts, ProbitLimit, TrippSelection
+from sntorch.sbi.tripp_cuts import FitCuts
+from sntorch.sbi.tripp_limit import ProbitLimit
+from sntorch.sbi.tripp_range import draw_within
+from sntorch.sbi.tripp_selection import NUMBERS
 from sntorch.simulation.streams import Streams
 
 LIMIT = ProbitLimit(17.5, 0.4)
 N = 200_000
-
-
-@dataclass(frozen=True)
-class BlueEdge(TrippSelection):
-    """A selection of one's own, known by what it keeps only."""
-
-    edge: float = 0.0
-
-    def log_probability(self, data):
-        return torch.special.log_ndtr((self.edge - data[..., 2]) / 0.05)
 
 
 SELECTIONS = (LIMIT, FitCuts(LIMIT), FitCuts(LIMIT, 0.8, 0.05), FitCuts(None, 2.0, 0.1))

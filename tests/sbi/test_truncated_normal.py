@@ -44,3 +44,10 @@ def test_probability(low, high):
     expected = norm.logcdf(b) + math.log1p(-math.exp(norm.logcdf(a) - norm.logcdf(b)))
     found = log_between(*torch.tensor([low, high], dtype=torch.float64))
     assert float(found) == pytest.approx(expected, rel=1e-9)
+
+
+def test_gradients_with_bounds_in_the_middle_and_in_tails():
+    low = torch.tensor([-1.0, -math.inf, -60.0, 10.0], dtype=torch.float64)
+    high = torch.tensor([2.0, 0.3, -45.0, 10.3], dtype=torch.float64, requires_grad=True)
+    luck = torch.tensor([0.2, 0.5, 0.8, 0.4], dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda bound: truncated_normal(low, bound, luck), high)

@@ -11,9 +11,10 @@ from salt_toy import simulated, sncosmo_fit, sncosmo_model, sncosmo_table
 
 from sntorch.data.light_curve import LightCurves
 from sntorch.errors import ConfigError
-from sntorch.simulation.salt.fit import REASONS, fit_salt3
+from sntorch.simulation.salt.fit import fit_salt3
 from sntorch.simulation.salt.loading import load_surfaces
 from sntorch.simulation.salt.options import SALTOptions
+from sntorch.simulation.salt.result import REASONS
 
 NAN = float("nan")
 

@@ -11,7 +11,7 @@ whether χ² is less behind it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -49,6 +49,12 @@ class Minimum:
     def take(self, rows: Tensor) -> Minimum:
         """The chosen objects."""
         return Minimum(self.theta[rows], self.at.take(rows), self.converged[rows])
+
+    def put(self, rows: Tensor, new: Minimum) -> None:
+        """Write ``new`` in the place of the chosen objects."""
+        self.theta[rows], self.converged[rows] = new.theta, new.converged
+        for f in fields(new.at):
+            getattr(self.at, f.name)[rows] = getattr(new.at, f.name)
 
 
 def minimise(objective: ChiSquare, start: Tensor, lower: Tensor, upper: Tensor) -> Minimum:

@@ -43,6 +43,19 @@ class Expansion:
         ndims = [condition.view(-1, *[1] * (a.ndim - 1)) for a, _ in pairs]
         return Expansion(*(torch.where(c, a, b) for c, (a, b) in zip(ndims, pairs, strict=True)))
 
+    def covariance(self) -> Tensor:
+        """Inverse of half the Hessian, shape (B, 4, 4); NaN where it is not positive definite."""
+        scale = self.hessian.diagonal(dim1=1, dim2=2).clamp(min=0).rsqrt()
+        scale = torch.where(torch.isfinite(scale), scale, torch.nan)
+        outer = scale[:, :, None] * scale[:, None]
+        identity = torch.eye(self.hessian.shape[-1]).to(self.hessian)
+        usable = torch.isfinite(outer).all(-1).all(-1)[:, None, None]
+        factor, failed = torch.linalg.cholesky_ex(
+            torch.where(usable, self.hessian * outer, identity)
+        )
+        inverse = torch.cholesky_inverse(factor) * outer
+        return torch.where((failed == 0)[:, None, None] & usable, inverse, torch.nan)
+
 
 @dataclass
 class Weights:
@@ -62,6 +75,14 @@ class Weights:
         """The chosen objects."""
         shared = None if self.shared is None else self.shared[rows]
         return Weights(self.inverse[rows], shared, self.band[rows])
+
+    def put(self, rows: Tensor, new: Weights) -> None:
+        """Write ``new`` in the place of the chosen objects."""
+        self.inverse[rows] = new.inverse
+        if new.shared is not None:
+            if self.shared is None:
+                self.shared = torch.zeros_like(self.inverse)
+            self.shared[rows] = new.shared
 
     def __call__(self, values: Tensor) -> Tensor:
         """W times rows, shape (B, N, T)."""

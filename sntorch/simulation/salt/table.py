@@ -20,7 +20,7 @@ from sntorch.data.magnitudes import POGSON
 from sntorch.physics.salt.bands import rest_blue_magnitude
 from sntorch.physics.salt.photometry import T0, X0, X1, C
 from sntorch.physics.salt.surfaces import SALTSurfaces
-from sntorch.simulation.salt.fit import SALTFit
+from sntorch.simulation.salt.result import SALTFit
 
 if TYPE_CHECKING:
     from pandas import DataFrame

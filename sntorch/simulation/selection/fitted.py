@@ -9,8 +9,9 @@ from torch import Tensor
 from sntorch.data.batch import LightCurveBatch
 from sntorch.errors import ConfigError
 from sntorch.physics.salt.photometry import T0, X1, C
-from sntorch.simulation.salt.fit import SALTFit, fit_salt3
+from sntorch.simulation.salt.fit import fit_salt3
 from sntorch.simulation.salt.options import SALTOptions
+from sntorch.simulation.salt.result import SALTFit
 from sntorch.simulation.selection.base import Cut, Truth
 
 
