@@ -9,6 +9,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
+# Before PyTorch is imported, here and in processes that tests start: tests run side by side, and with as
+# many threads as cores in each of them they wait for one another. Sums of floats are then in the same
+# order everywhere, too.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def root() -> Path:

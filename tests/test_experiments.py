@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from commands import output
 from omegaconf import OmegaConf
 
 from sntorch.cli.config import compose_config
@@ -35,14 +34,7 @@ TRAINED = {"t21", "m20", "pop_rv"}
 
 
 def train(folder, *overrides):
-    return call(folder, "train", *overrides)
-
-
-def call(folder, *arguments):
-    command = [sys.executable, "-m", "sntorch.cli.main", *arguments]
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr[-3000:]
-    return result.stdout
+    return output("train", *overrides, cwd=folder)
 
 
 def foundation(request):
@@ -179,7 +171,7 @@ def test_few_draws_of_few_supernovae(name, supernovae, tmp_path):
     tiny = [f"training.{key}={value}" for key, value in TINY.items()]
     knots = [KNOTS[name]] if name in KNOTS else []
     arguments = [f"experiment={name}", "data=files", f"files={supernovae}", *knots, *tiny]
-    out = call(tmp_path, "train-bayesn", *arguments)
+    out = output("train-bayesn", *arguments, cwd=tmp_path)
     run = tmp_path / out.strip().splitlines()[-1]
     assert run.parent.parent == tmp_path / "outputs"
     assert (run / "report.md").is_file()
@@ -200,15 +192,8 @@ def test_generated_snana_files_are_read_by_us_and_by_sncosmo(tmp_path, shared):
         "debug=tiny",
         f"files={shared / 'data' / 'foundation_dr1'}",
     )
-    command = [
-        sys.executable,
-        "-m",
-        "sntorch.cli.main",
-        "generate",
-        "ckpt=outputs/gan_foundation",
-        "n=6",
-    ]
-    subprocess.run([*command, "seed=3", "out=made", "format=snana"], cwd=tmp_path, check=True)
+    generate = ["generate", "ckpt=outputs/gan_foundation", "n=6", "seed=3"]
+    output(*generate, "out=made", "format=snana", cwd=tmp_path)
     ours = sntorch.read(tmp_path / "made")
     assert len(ours) == 6
     for light_curve in ours:
@@ -261,8 +246,7 @@ def test_a_network_and_a_config_folder_of_the_users_own(tmp_path):
     (work / "mypkg.py").write_text(USER_NETWORK)
     mine = ["--config-dir", str(conf), "experiment=gan_ia", "model=straight", "task=mine"]
     train(work, *mine, "debug=tiny", *FEW)
-    command = [sys.executable, "-m", "sntorch.cli.main", "generate", "ckpt=outputs/mine", "n=5"]
-    subprocess.run([*command, "lengths=4", "out=made.parquet"], cwd=work, check=True)
+    output("generate", "ckpt=outputs/mine", "n=5", "lengths=4", "out=made.parquet", cwd=work)
     assert [len(lc) for lc in sntorch.read(work / "made.parquet")] == [16] * 5
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from commands import sntorch
 
 from sntorch.checkpoints import KEY, explained, module_name
 from sntorch.cli import main as dispatcher
@@ -16,11 +17,6 @@ from sntorch.cli.config import composed, copy_configs
 from sntorch.cli.entry import config_dir, guarded, told_warnings, user_message
 from sntorch.cli.runs import check_readable, newest_checkpoint
 from sntorch.errors import CheckpointError, ConfigError, DataError, SntorchWarning
-
-
-def run(*arguments, cwd=None):
-    command = [sys.executable, "-m", "sntorch.cli.main", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
 
 
 def one_line(result):
@@ -74,7 +70,13 @@ def test_wrong_verb_lists_the_right_ones(capsys, monkeypatch):
     ],
 )
 def test_user_errors_are_one_line(arguments, words, tmp_path):
-    assert words in one_line(run(*arguments, cwd=tmp_path))
+    assert words in one_line(sntorch(*arguments, cwd=tmp_path))
+
+
+def test_from_the_shell_a_users_error_is_one_line(tmp_path):
+    command = [sys.executable, "-m", "sntorch.cli.main", "generate", "ckpt=nowhere"]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert "nowhere: no checkpoint there" in one_line(result)
 
 
 def test_configs_can_be_copied_and_printed(tmp_path):

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import running
 import yaml
+from commands import output
 from running import files_in, finished
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -314,10 +315,8 @@ def test_a_population_and_a_config_folder_of_the_users_own(by, files, tmp_path):
         ],
     }[by]
     arguments = [*chosen, "surfaces=fixed", f"files={files}", "training=map"]
-    out, _ = finished(
-        start(*arguments, "training.mode_iterations=4", "out=mine", "task=mine", cwd=work)
-    )
-    assert out.splitlines()[-1] == "mine"
+    arguments += ["training.mode_iterations=4", "out=mine", "task=mine"]
+    assert output("train-bayesn", *arguments, cwd=work).splitlines()[-1] == "mine"
     assert SEDModel.from_yaml(work / "mine" / "BAYESN.YAML").tau_a < 1
     assert "MyPopulation(rv=2.5, tau_a_scale=0.3" in (work / "mine" / "BAYESN.YAML").read_text()
 
