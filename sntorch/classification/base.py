@@ -40,6 +40,13 @@ class ClassifierNetwork(nn.Module, ABC):
         self.n_classes = n_classes
         self.n_context = n_context
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Columns of the batch that are read beside the photometry and the context, named as in
+        ``Context``; whoever judges the network has to know of them. Default: none.
+        """
+        return ()
+
     def fit_inputs(self, batch: LightCurveBatch) -> None:
         """Fit the scaling of inputs to all training objects, into buffers; default: nothing."""
         del batch

@@ -81,14 +81,18 @@ def _context(config: Mapping[str, Any]) -> str:
 
 def _columns(config: Mapping[str, Any]) -> str:
     arguments = config["arguments"]
+    # Cards are also made of classifiers from before networks said so.
+    own = [told_name(name, config["host"]) for name in config.get("reads", ())]
+    read = [f"read by the network itself: {', '.join(own)}"] if own else []
     if not arguments["context"]:
-        return "nothing, not even the redshift"
+        return "; ".join(read) or "nothing, not even the redshift"
     words = [told_name(name, config["host"]) for name in arguments["context"]]
     hidden, required = arguments["context_dropout"], arguments["context_required"]
-    return (
+    context = (
         f"{', '.join(words)}, hidden from a share of {hidden:g} of the training objects, "
         f"{'needed' if required else 'not needed'} to classify"
     )
+    return "; ".join([context, *read])
 
 
 def _data(config: Mapping[str, Any]) -> str:

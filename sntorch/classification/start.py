@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from sntorch.classification.context import HOST, source
+from sntorch.classification.told import told_redshift
 from sntorch.data.batch import LightCurveBatch
 
 if TYPE_CHECKING:
@@ -35,8 +36,9 @@ def open_start(
         ConfigError: Another network or context, other bands or classes, or another zero point.
     """
     found = type(model).open(path)
-    # Context counts host columns; which ones they are matters where it uses any.
-    columns = any(source(name).startswith(HOST) for name in model.config["context"])
+    # Context, features and networks count host columns: which these are matters if any is used.
+    used = (*found.config["context"], *found.network.reads)
+    columns = told_redshift(found) == "photo-z" or any(source(c).startswith(HOST) for c in used)
     shared = (
         ("host columns", ", ".join(host) * columns, ", ".join(found.host) * columns),
         ("bands", ", ".join(batch.bands), ", ".join(found.bands)),

@@ -115,6 +115,7 @@ class TrainedClassifier(FittedModule):
             "zeropoint": self.zeropoint,
             "host": list(self.host),
             "feature_names": list(self.context.feature_names),
+            "reads": list(self.network.reads) if self.bands else [],
             "temperature": self.temperature,
             "swag": 0 if self.swag is None else self.swag.rank,
         }

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from sntorch.classification.calibration import Temperature
     from sntorch.classification.early import Epoch
-    from sntorch.classification.feature_classifier import FeatureClassifier
     from sntorch.classification.module import ClassifierModule
     from sntorch.classification.predictions import Predictions
     from sntorch.data.batch import LightCurveBatch
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
 BASELINES = ("none", "lightgbm", "histogram")
 BATCH = 512
-# The column of the context that boosted trees take for a photometric redshift.
-PHOTO_Z = "host_0"
 
 
 def evaluate_classifier_run(cfg: DictConfig, output: Path) -> str:
@@ -86,6 +83,7 @@ def _scored(
     """Metrics, and the predictions by epoch that they are of: the classifier's, the others'."""
     from sntorch.classification.early import EPOCHS, WHOLE
     from sntorch.classification.evaluate.report import evaluate_classifier
+    from sntorch.classification.told import told
 
     positive = _positive(cfg.positive, module.classes)
     held_out = data.test_batch()
@@ -93,14 +91,14 @@ def _scored(
     # Whole light curves as they are: a network that reads the date of peak was trained with it.
     by_epoch = {WHOLE: _predicted(module, temperature, held_out)}
     by_epoch |= {epoch: _predicted(module, temperature, epoch.cut(held_out)) for epoch in EPOCHS}
-    others = _baselines(cfg, data, _redshift(module), (WHOLE, *EPOCHS))
+    others = _baselines(cfg, data, module, (WHOLE, *EPOCHS))
     metrics = evaluate_classifier(
         by_epoch,
         positive,
         others,
         _foreign(module, temperature, held_out, unknown, cfg.seed),
         data.train_batch().label.bincount(minlength=len(module.classes)).numpy(),
-        redshift=", ".join(_context(module)) or "none",
+        redshift=", ".join(told(module)) or "none",
         n_resamples=cfg.bootstrap,
         seed=cfg.seed,
     )
@@ -136,14 +134,19 @@ def _predicted(
 
 
 def _baselines(
-    cfg: DictConfig, data: LightCurveDataModule, redshift: str, epochs: Sequence[Epoch]
+    cfg: DictConfig, data: LightCurveDataModule, module: ClassifierModule, epochs: Sequence[Epoch]
 ) -> dict[str, dict[Epoch, Predictions]]:
-    """Boosted trees on the same objects, told of the redshift what the classifier is told."""
+    """Boosted trees on the same objects, told of the redshift what the classifier is told, with
+    colours and rest-frame numbers where it has these, too.
+    """
     from sntorch.classification.feature_classifier import FeatureClassifier
+    from sntorch.classification.told import told_redshift
 
     if cfg.baseline == "none":
         return {}
-    trees: FeatureClassifier = FeatureClassifier(redshift, cfg.baseline, cfg.seed)
+    features = module.context.features
+    derived = features is not None and features.features.derived
+    trees = FeatureClassifier(told_redshift(module), cfg.baseline, cfg.seed, derived=derived)
     trees.fit(data.train_batch(), epochs=epochs if cfg.baseline_epochs else epochs[:1])
     held_out = data.test_batch()
     return {"boosted trees": {epoch: trees.predict(epoch.cut(held_out)) for epoch in epochs}}
@@ -179,29 +182,6 @@ def _foreign(
     return {
         name: _predicted(module, temperature, batch) for name, batch in (made | unknown).items()
     }
-
-
-def _context(module: ClassifierModule) -> list[str]:
-    """What the classifier is told besides the photometry, the host's columns by name."""
-    from sntorch.classification.context import told_name
-
-    known = [told_name(name, module.host) for name in module.config["context"]]
-    features = module.context.features
-    used = "none" if features is None else features.features.redshift
-    return known if used == "none" else [*known, f"features with {used}"]
-
-
-def _redshift(module: ClassifierModule) -> str:
-    """Which redshift the classifier knows, as features may use it."""
-    from sntorch.classification.context import source
-
-    features = module.context.features
-    context = [source(name) for name in module.config["context"]]
-    if features is not None and features.features.redshift != "none":
-        return features.features.redshift
-    if "redshift" in context:
-        return "spec-z"
-    return "photo-z" if PHOTO_Z in context else "none"
 
 
 def _positive(asked: str | None, classes: Sequence[str]) -> str:

@@ -103,6 +103,11 @@ class FeatureFusion(ClassifierNetwork):
         self.joined = perceptron(n_embedding + width, width, 1, dropout)
         self.head = nn.Linear(width, n_classes)
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """That of the light curve's branch."""
+        return self.network.reads
+
     def fit_inputs(self, batch: LightCurveBatch) -> None:
         """Fit the light curve's branch."""
         self.network.fit_inputs(batch)

@@ -65,6 +65,11 @@ class AroundTrigger(ClassifierNetwork):
             network, ClassifierNetwork, bands=bands, n_classes=n_classes, n_context=n_context
         )
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """That of the network."""
+        return self.network.reads
+
     def part(self, batch: LightCurveBatch) -> LightCurveBatch:
         """The observations from ``before`` to ``after``."""
         days = batch.time - trigger_time(batch)[:, None]

@@ -138,6 +138,11 @@ class Parsnip(ClassifierNetwork):
         )
         self._encoded: tuple[LightCurveBatch, Encoded] | None = None
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The redshift (and its error), and the Milky Way's dust."""
+        return (*self.columns, "mwebv") if self.milky_way else self.columns
+
     def forward(self, batch: LightCurveBatch, context: Tensor) -> Tensor:
         """Logits, shape (B, C)."""
         encoded = self.encode(batch)
