@@ -14,7 +14,7 @@ import json
 import logging
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,7 @@ from table import markdown
 from training_clock import bare_trainer
 
 from sntorch.atomic import atomic_write
+from sntorch.classification.early import WHOLE, Epoch
 from sntorch.classification.feature_classifier import FeatureClassifier
 from sntorch.classification.module import ClassifierModule
 from sntorch.cli.config import compose_config
@@ -41,6 +42,13 @@ from sntorch.data.datamodule import LightCurveDataModule
 FOLDER = Path("outputs/bench_classification")
 # Days from the peak at which scores are taken.
 EPOCHS = {"-2": -2.0, "peak": 0.0, "all": 1e9}
+# What trees learn from besides whole curves: what is known some days after the trigger, or curves
+# that are cut at the true peak, as those that they are scored on.
+TREE_EPOCHS = {
+    "whole": (),
+    "trigger": tuple(Epoch("trigger", days) for days in (0.0, 5.0, 10.0, 20.0, 40.0)),
+    "peak": (Epoch("peak", -2.0), Epoch("peak", 0.0)),
+}
 PREDICT_BATCH = 512
 TIMED = 4
 # Probability below which trees are not taken at their word.
@@ -66,13 +74,14 @@ def trained(
 
 
 def grown(
-    data: LightCurveDataModule, redshift: str, seed: int, settings: Sequence[str]
+    data: LightCurveDataModule, redshift: str, seed: int, options: argparse.Namespace
 ) -> tuple[FeatureClassifier, float]:
     """Boosted trees on parametric features, and the CPU seconds of fitting them."""
     batch = data.train_batch()
-    given: Any = OmegaConf.to_container(OmegaConf.from_dotlist(list(settings)))
+    given: Any = OmegaConf.to_container(OmegaConf.from_dotlist(options.set))
     started = time.process_time()
-    trees = FeatureClassifier(redshift, TREES, seed, **given).fit(batch)
+    trees = FeatureClassifier(redshift, TREES, seed, **given)
+    trees.fit(batch, (WHOLE, *TREE_EPOCHS[options.tree_epochs]))
     return trees, time.process_time() - started
 
 
@@ -121,7 +130,7 @@ def run(options: argparse.Namespace, seed: int, fold: int) -> None:
     data = make(seed, options.batch_size)
     L.seed_everything(seed, verbose=False)
     if options.model == TREES:
-        model, seconds = grown(data, "none" if des else "photo-z", seed, options.set)
+        model, seconds = grown(data, "none" if des else "photo-z", seed, options)
     else:
         redshift = [] if des else ["context=[host_0,host_1]"]
         module = built(options.model, f"seed={seed}", *redshift, *options.set)
@@ -157,6 +166,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="of the model")
+    parser.add_argument("--tree-epochs", choices=tuple(TREE_EPOCHS), default="whole")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument(
         "--folds", type=int, nargs="+", default=list(range(N_FOLDS)), help="of PLAsTiCC"

@@ -55,12 +55,13 @@ def des_mini_rows(folder: Path) -> Iterator[Row]:
         for part, epoch in (("val", "all"), ("test", "-2"), ("test", "peak"), ("test", "all")):
             yield _over_seeds(name, runs, part, epoch)
         yield _cost(name, runs)
-    candidates = _candidates(models)
+    # Trees that learn from cuts at the true peak, say, have rows but are not chosen.
+    candidates = _candidates({n: r for n, r in models.items() if not n.startswith(f"{TREES}_")})
     for name, each in candidates.items():
         if name not in models:
             yield _of_ensemble(name, each[0])
     yield from _chosen(candidates)
-    yield from _weighed({n: runs for n, runs in models.items() if n != TREES})
+    yield from _weighed({n: runs for n, runs in models.items() if not n.startswith(TREES)})
 
 
 def _candidates(models: dict[str, list[Stored]]) -> dict[str, list[list[Stored]]]:
@@ -70,7 +71,7 @@ def _candidates(models: dict[str, list[Stored]]) -> dict[str, list[list[Stored]]
     found = {name: [[run] for run in runs] for name, runs in models.items()}
     several = {n: runs for n, runs in models.items() if len(runs) > 1}
     found |= {f"mean of {len(runs)} {name}": [runs] for name, runs in several.items()}
-    networks = [run for name, runs in models.items() if name != TREES for run in runs]
+    networks = [run for n, runs in models.items() if not n.startswith(TREES) for run in runs]
     if len(several) > 1:
         found[f"mean of all {len(networks)} networks"] = [networks]
     return found

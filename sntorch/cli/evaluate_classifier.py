@@ -139,6 +139,7 @@ def _baselines(
     """Boosted trees on the same objects, told of the redshift what the classifier is told, with
     colours and rest-frame numbers where it has these, too.
     """
+    from sntorch.classification.early import WHOLE
     from sntorch.classification.feature_classifier import FeatureClassifier
     from sntorch.classification.told import told_redshift
 
@@ -147,9 +148,23 @@ def _baselines(
     features = module.context.features
     derived = features is not None and features.features.derived
     trees = FeatureClassifier(told_redshift(module), cfg.baseline, cfg.seed, derived=derived)
-    trees.fit(data.train_batch(), epochs=epochs if cfg.baseline_epochs else epochs[:1])
+    trees.fit(data.train_batch(), epochs=[WHOLE, *_days_after_trigger(cfg.baseline_epochs)])
     held_out = data.test_batch()
     return {"boosted trees": {epoch: trees.predict(epoch.cut(held_out)) for epoch in epochs}}
+
+
+def _days_after_trigger(days: Any) -> list[Epoch]:
+    """The epochs at which trees learn, besides whole light curves."""
+    from omegaconf import ListConfig, OmegaConf
+
+    from sntorch.classification.early import Epoch
+
+    given = OmegaConf.to_container(days) if isinstance(days, ListConfig) else days
+    if not isinstance(given, list) or not all(type(day) in (int, float) for day in given):
+        raise ConfigError(
+            f"baseline_epochs={given}: a list of days after the trigger is accepted, [0,10,25] say"
+        )
+    return [Epoch("trigger", float(day)) for day in given]
 
 
 def _unknown_classes(

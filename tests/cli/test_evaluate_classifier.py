@@ -117,6 +117,14 @@ def test_without_a_baseline_and_with_a_class_of_choice(trained, tmp_path, capsys
     assert metrics["scores"]["roc_auc"]["value"] == pytest.approx(before["roc_auc"]["value"])
 
 
+def test_trees_learn_early_light_curves_unless_told_otherwise(trained, tmp_path):
+    whole = [*asked(trained), "baseline_epochs=[]", "out=r"]
+    assert run_here(whole, tmp_path) == 0
+    early, late = metrics_of(trained / "report"), metrics_of(tmp_path / "r")
+    assert early["scores"] == late["scores"]
+    assert early["others"]["boosted trees"] != late["others"]["boosted trees"]
+
+
 def test_what_cannot_be_scored_is_one_line(trained, tmp_path, capsys):
     other = tmp_path / "other.parquet"
     write(two_classes(types=("Ia", "Ibc")), other)
@@ -127,6 +135,7 @@ def test_what_cannot_be_scored_is_one_line(trained, tmp_path, capsys):
     cases = {
         "positive=Ibc: accepted are IIP, Ia": "positive=Ibc",
         "baseline=forest: accepted are none, lightgbm, histogram": "baseline=forest",
+        "baseline_epochs=True: a list of days": "baseline_epochs=true",
         "its run held out no test objects": "ckpt=outputs/whole",
         "light curves of the classes Ia, Ibc; this classifier knows IIP, Ia": f"files={other}",
     }
