@@ -126,7 +126,9 @@ def run(options: argparse.Namespace, seed: int, fold: int) -> None:
     if place.exists():
         return
     des = options.data == "des_mini"
-    make = des_mini_data if des else partial(plasticc_data, fold)
+    make = (
+        des_mini_data if des else partial(plasticc_data, fold, spectroscopic=options.spectroscopic)
+    )
     data = make(seed, options.batch_size)
     L.seed_everything(seed, verbose=False)
     if options.model == TREES:
@@ -172,6 +174,11 @@ def parsed() -> argparse.Namespace:
         "--folds", type=int, nargs="+", default=list(range(N_FOLDS)), help="of PLAsTiCC"
     )
     parser.add_argument("--folder", type=Path, default=FOLDER)
+    parser.add_argument(
+        "--spectroscopic",
+        action="store_true",
+        help="leave PLAsTiCC's spectroscopic redshifts in, for RedshiftShift of training objects",
+    )
     parser.add_argument("--save", type=Path, help="folder for the trained classifiers")
     parser.add_argument("--table", action="store_true", help="train nothing, print what there is")
     options = parser.parse_args()

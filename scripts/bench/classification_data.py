@@ -41,10 +41,10 @@ def des_mini() -> LightCurves:
 
 
 @cache
-def plasticc() -> LightCurves:
-    """The 7,848 objects of the training set, without spectroscopic redshifts: none may be used."""
+def plasticc(spectroscopic: bool = False) -> LightCurves:
+    """The 7,848 objects of the training set, without spectroscopic redshifts unless asked for."""
     sample = read(SHARED / "data" / "plasticc")
-    return sample.map(lambda lc: replace(lc, redshift=float("nan")))
+    return sample if spectroscopic else sample.map(lambda lc: replace(lc, redshift=float("nan")))
 
 
 def des_mini_data(seed: int, batch_size: int = 128) -> LightCurveDataModule:
@@ -65,10 +65,14 @@ def des_mini_data(seed: int, batch_size: int = 128) -> LightCurveDataModule:
 
 
 def plasticc_data(
-    fold: int, seed: int, batch_size: int = 128, supernovae: bool = False
+    fold: int,
+    seed: int,
+    batch_size: int = 128,
+    supernovae: bool = False,
+    spectroscopic: bool = False,
 ) -> LightCurveDataModule:
     """All classes, or supernovae alone, with the host's photometric redshift, in folds."""
-    sample = plasticc()
+    sample = plasticc(spectroscopic)
     if supernovae:
         sample = sample.filter(lambda lc: lc.type in PLASTICC_SN)
     return LightCurveDataModule(
