@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from sntorch.data.batch import LightCurveBatch
 from sntorch.data.datasets import BatchDataset, EpochSampler, balanced_weights
 from sntorch.data.filters import by_wavelength, canonical
 from sntorch.data.light_curve import LightCurves
-from sntorch.data.splits import fold_split, given_split, read_split
+from sntorch.data.splits import PARTS, fold_split, given_split, read_split
+from sntorch.data.synthetic import Sides
 from sntorch.data.transforms import Transform
 from sntorch.errors import ConfigError, DataError
 
@@ -56,6 +58,10 @@ def split_by_object(
 
 class LightCurveDataModule(L.LightningDataModule):
     """Training, validation and test objects as ``LightCurveBatch``es.
+
+    Synthetic objects of a sample (``data.provenance``) are for training only, and the real ones
+    are split as if there were no others. Those made from validation or test objects are left out.
+    Where all objects are synthetic, they are split as real ones are.
 
     Args:
         light_curves: The sample, or a callable that reads or simulates it.
@@ -139,17 +145,17 @@ class LightCurveDataModule(L.LightningDataModule):
         """Read or simulate the samples and split them; a second call does nothing."""
         if self._parts:
             return
-        whole = self._load("train")
-        pieces = self._pieces(whole)
+        sample = self._load("train")
         parts = {
-            name: whole[torch.from_numpy(piece)].trim()
-            for name, piece in zip(("train", "val", "test"), pieces, strict=True)
+            name: sample.split[torch.from_numpy(piece)].trim()
+            for name, piece in zip(PARTS, self._pieces(sample.split), strict=True)
         }
-        for name in ("val", "test"):
-            if self.samples[name] is not None:
-                parts[name] = self._load(name)
+        separate = [name for name in ("val", "test") if self.samples[name] is not None]
+        parts |= {name: self._load(name).held_out(name) for name in separate}
+        parts["train"] = sample.training(parts, separate, self._given_parts)
         if not len(parts["train"]):
-            raise DataError(f"no objects to train on: {len(whole)} read, split {self.split}")
+            n = len(sample.real) + len(sample.synthetic)
+            raise DataError(f"no objects to train on: {n} read, split {self.split}")
         # Only now: a failed reading leaves nothing that a second call would take for complete.
         self._parts = parts
 
@@ -195,14 +201,21 @@ class LightCurveDataModule(L.LightningDataModule):
         """Indices of training, validation and test objects."""
         label = whole.label.numpy()
         if self.split_file is not None:
-            given = self.split_file
-            options: dict[str, Any] = (
-                dict(given) if isinstance(given, Mapping) else {"path": given}
-            )
-            return given_split(whole.object_id, read_split(**options), str(options["path"]))
+            where = str(self._split_options["path"])
+            return given_split(whole.object_id, self._given_parts, where)
         if self.fold is not None:
             return fold_split(label, self.fold, self.n_folds, self.split[1], self.split_seed)
         return split_by_object(label, self.split, self.split_seed, self.stratify)
+
+    @property
+    def _split_options(self) -> dict[str, Any]:
+        given = self.split_file
+        return dict(given) if isinstance(given, Mapping) else {"path": given}
+
+    @cached_property
+    def _given_parts(self) -> dict[str, str]:
+        """Part by name of the object, as the split file has it."""
+        return read_split(**self._split_options) if self.split_file is not None else {}
 
     def names(self) -> dict[str, list[str]]:
         """Names of the objects of each part, for ``splits.write_split``."""
@@ -241,8 +254,9 @@ class LightCurveDataModule(L.LightningDataModule):
             )
         return sample
 
-    def _load(self, name: str) -> LightCurveBatch:
+    def _load(self, name: str) -> Sides:
         sample = self.read(name)
+        origin = sample if isinstance(sample, LightCurves) else None
         if isinstance(sample, LightCurves):
             bands = self.bands or by_wavelength(set(canonical(sample.bands).values()))
             sample = sample.to_batch(bands=bands, classes=self.classes, host=self.host)
@@ -254,7 +268,8 @@ class LightCurveDataModule(L.LightningDataModule):
                 raise DataError(
                     f"{name} sample has the {key} {getattr(sample, key)}; {wanted} are asked for"
                 )
-        return self.transform(sample) if self.transform else sample
+        sides = Sides.of(sample, origin)
+        return sides.map(self.transform) if self.transform else sides
 
     def _part(self, name: str) -> LightCurveBatch:
         self.setup()

@@ -1,11 +1,13 @@
 """Where the objects of an augmented sample come from, kept in ``LightCurve.meta``.
 
-A real object of such a sample has ``synthetic`` false and nothing else. Parquet and CSV keep the
-entries as columns, ECSV in the header of each object.
+A real object of such a sample has ``synthetic`` false and nothing else. ``parent_object`` names
+what a synthetic one was made from; several names have commas or semicolons between them. Parquet
+and CSV keep the entries as columns, ECSV in the header of each object.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -40,6 +42,14 @@ def is_marked(light_curve: LightCurve) -> bool:
 def is_synthetic(light_curve: LightCurve) -> bool:
     """Whether a light curve is known to be generated."""
     return bool(light_curve.meta.get(MARK, False))
+
+
+def parents(light_curve: LightCurve) -> frozenset[str]:
+    """Names of the objects that a light curve was made from, none where it does not say."""
+    whole = str(light_curve.meta.get("parent_object") or "").strip()
+    # The whole entry, too: a name of one object may have a comma in it.
+    names = {whole, *(name.strip() for name in re.split("[,;]", whole))}
+    return frozenset(names - {""})
 
 
 def columns(light_curves: Sequence[LightCurve]) -> dict[str, list[Any]]:
