@@ -60,7 +60,8 @@ def des_mini_rows(folder: Path) -> Iterator[Row]:
     for name, each in candidates.items():
         if name not in models:
             yield _of_ensemble(name, each[0])
-    yield from _chosen(candidates)
+    if candidates:
+        yield from _chosen(candidates)
     yield from _weighed({n: runs for n, runs in models.items() if not n.startswith(TREES)})
 
 
