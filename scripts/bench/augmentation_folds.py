@@ -23,10 +23,9 @@ from augmentation_targets import (
 
 from sntorch.data.batch import LightCurveBatch
 from sntorch.generative.baselines.training_set import FEWEST
-from sntorch.generative.evaluate.augmentation import Arm
+from sntorch.generative.evaluate.augmentation import Arm, observed
 from sntorch.generative.evaluate.augmentation_folds import LeaveOut
 from sntorch.generative.evaluate.precision import Precisions
-from sntorch.generative.evaluate.samples import Sample
 
 COLUMNS = ("target", "n", "arm", "AP", "against none", "against jitter")
 
@@ -44,7 +43,7 @@ def osc_lines(
             continue
         bands = _bands(batch[np.flatnonzero(is_rare)])
         chosen = batch if bands == batch.bands else open_supernova_catalog(bands)
-        sample, is_rare = Sample.of(chosen), _is(chosen, rare)
+        sample, is_rare = observed(chosen), _is(chosen, rare)
         parts = (sample.take(np.flatnonzero(part)) for part in (is_rare, ~is_rare))
         experiment = LeaveOut(*parts)
         scores = _scores(rare, experiment, own, repetitions, folder / f"osc_{rare}")

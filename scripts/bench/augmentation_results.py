@@ -32,7 +32,8 @@ class Store:
     """
 
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
-        self.folder, self.settings = folder, settings
+        # Earlier scores, whose phases counted from ``t_ref``, are others.
+        self.folder, self.settings = folder, {"phases from": "trigger", **settings}
 
     def load(self, n: int, repetition: int) -> dict[str, Any]:
         """What is known of each arm, empty where there is nothing yet."""

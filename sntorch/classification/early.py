@@ -1,24 +1,21 @@
 """What was known of an object some days after its trigger, or some days from its peak.
 
-The trigger is the first detection with S/N > 5 (a limit is no detection). An epoch keeps the
-observations up to its date and nothing later. ``t_ref`` of a batch is the peak where the header
-has one: a date that is known only afterwards. Epochs from the peak use it to choose what is kept,
-as SuperNNova's tables do, so the cut itself says when the peak was; a network must not see
-``t_ref`` or phases from it, and ``until`` replaces it by the trigger for that reason.
+The trigger is that of ``sntorch.data.trigger``. An epoch keeps the observations up to its date and
+nothing later. ``t_ref`` of a batch is the peak where the header has one. Epochs from the peak use
+it to choose what is kept, as SuperNNova's tables do, so the cut itself says when the peak was; a
+network must not see ``t_ref`` or phases from it, and ``until`` replaces it by the trigger for that
+reason.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-
-import torch
-from torch import Tensor
+from dataclasses import dataclass
 
 from sntorch.data.batch import LightCurveBatch
+from sntorch.data.trigger import from_trigger, trigger_time
 from sntorch.errors import ConfigError
 
-TRIGGER_SNR = 5.0
 REFERENCES = ("trigger", "peak")
 
 
@@ -58,22 +55,6 @@ EPOCHS = (
 )
 
 
-def trigger_time(batch: LightCurveBatch, snr: float = TRIGGER_SNR) -> Tensor:
-    """Time of the first detection above a signal-to-noise ratio, shape (B,), MJD.
-
-    NaN for an object that was never detected so well.
-
-    Args:
-        batch: The light curves, whole: the trigger of a curve that is cut is found in the rest.
-        snr: What a detection must exceed.
-    """
-    seen = batch.mask & ~batch.upper_limit & (batch.flux > snr * batch.flux_err)
-    if not batch.time.shape[1]:
-        return torch.full_like(batch.t_ref, torch.nan)
-    first = torch.where(seen, batch.time, torch.inf).amin(1)
-    return torch.where(first.isinf(), torch.nan, first)
-
-
 def until(batch: LightCurveBatch, days: float, reference: str = "trigger") -> LightCurveBatch:
     """The observations up to a date; objects stay, even if nothing is left.
 
@@ -97,16 +78,3 @@ def until(batch: LightCurveBatch, days: float, reference: str = "trigger") -> Li
     start = batch.t_ref if reference == "peak" else trigger_time(batch)
     keep = batch.mask & (batch.time <= start[:, None] + days)
     return from_trigger(batch.where(keep))
-
-
-def from_trigger(batch: LightCurveBatch) -> LightCurveBatch:
-    """The same light curves with phases from the trigger instead of the peak.
-
-    ``t_ref`` is the first observation where nothing triggered, NaN where there is none.
-    """
-    trigger = trigger_time(batch)
-    if not batch.time.shape[1]:
-        return replace(batch, t_ref=trigger)
-    first = torch.where(batch.mask, batch.time, torch.inf).amin(1)
-    first = torch.where(first.isinf(), torch.nan, first)
-    return replace(batch, t_ref=torch.where(trigger.isnan(), first, trigger))

@@ -17,9 +17,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sntorch.classification.early import from_trigger
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.magnitudes import POGSON
+from sntorch.data.trigger import from_trigger
 from sntorch.errors import ConfigError, DataError
 from sntorch.features.bazin_fit import BazinPopulation, fit_population, shapes_of
 from sntorch.features.summary import summary_features

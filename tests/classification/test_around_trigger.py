@@ -6,8 +6,8 @@ import pytest
 import torch
 from small_classifiers import BANDS, NETWORK, labelled
 
-from sntorch.classification.early import trigger_time
 from sntorch.classification.networks.window import AroundTrigger
+from sntorch.data.trigger import trigger_time
 from sntorch.errors import ConfigError
 from sntorch.testing import ClassifierNetworkContract
 

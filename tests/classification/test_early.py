@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from sntorch.classification.early import EPOCHS, WHOLE, Epoch, from_trigger, trigger_time, until
+from sntorch.classification.early import EPOCHS, WHOLE, Epoch, until
 from sntorch.data.batch import LightCurveBatch
 from sntorch.data.light_curve import LightCurve
+from sntorch.data.trigger import trigger_time
 from sntorch.errors import ConfigError
 
 PEAK = 57020.0
@@ -34,14 +35,6 @@ def batch() -> LightCurveBatch:
         for name, s in snr.items()
     ]
     return LightCurveBatch.from_light_curves(curves)
-
-
-def test_the_trigger_is_the_first_good_detection():
-    found = trigger_time(batch())
-    assert found[0] == 57010
-    assert found[1].isnan()
-    assert found[2] == 57005
-    assert trigger_time(batch(), snr=1.0)[1] == 57000
 
 
 def test_days_from_the_trigger():
@@ -84,7 +77,7 @@ def test_nothing_observed_has_no_date():
     empty = until(batch(), -100.0, "peak")
     assert len(empty) == 3
     assert empty.time.shape[1] == 0
-    assert from_trigger(empty).t_ref.isnan().all()
+    assert empty.t_ref.isnan().all()
 
 
 def test_another_reference_is_refused():

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from sntorch.building import build, target_class
 from sntorch.classification.base import ClassifierNetwork
-from sntorch.classification.early import trigger_time
 from sntorch.data.batch import LightCurveBatch
+from sntorch.data.trigger import trigger_time
 from sntorch.errors import ConfigError
 
 

@@ -12,7 +12,13 @@ from two_classes import labelled
 from sntorch.data.batch import concatenate
 from sntorch.errors import DataError
 from sntorch.generative.baselines import Jitter
-from sntorch.generative.evaluate.augmentation import Benchmark, Generated, Nothing, Oracle
+from sntorch.generative.evaluate.augmentation import (
+    Benchmark,
+    Generated,
+    Nothing,
+    Oracle,
+    observed,
+)
 from sntorch.generative.evaluate.precision import average_precision
 
 JITTER = Generated("jitter", lambda trial: Jitter().fit(trial.rare.batch))
@@ -40,6 +46,45 @@ def test_trials_are_the_same_again_and_differ(benchmark):
     assert first.seed == again.seed
     assert first.rare.batch.object_id != other.rare.batch.object_id
     assert first.seed != other.seed
+
+
+def with_other_peaks(batch):
+    """The same light curves with other dates of peak in their headers."""
+    return replace(batch, t_ref=batch.t_ref + torch.linspace(-40, 40, len(batch)))
+
+
+def same_samples(one, other):
+    assert np.array_equal(one.batch.t_ref, other.batch.t_ref)
+    assert list(one.features) == list(other.features)
+    for name, values in one.features.items():
+        np.testing.assert_array_equal(values, other.features[name], err_msg=name)
+
+
+def test_nothing_depends_on_the_date_of_peak():
+    batch = concatenate([labelled(40, 1, 1, 1.15), labelled(60, 0, 2, 1.0)])
+    same_samples(observed(batch), observed(with_other_peaks(batch)))
+    one, other = (Benchmark.of(b, "Ia", 40) for b in (batch, with_other_peaks(batch)))
+    for part in ("rare", "common", "test_rare", "test_common"):
+        same_samples(getattr(one, part), getattr(other, part))
+    assert np.isfinite(one.common.features["peak_phase_desr"]).any()
+    first, again = (each.probabilities(JITTER, each.trial(8, 0)) for each in (one, other))
+    assert np.array_equal(first, again)
+
+
+def test_generated_objects_count_from_their_own_trigger(benchmark):
+    trial = benchmark.trial(8, 0)
+
+    class Late(Jitter):
+        def sample(self, n, **options):
+            return with_other_peaks(super().sample(n, **options))
+
+    on_time, late = (
+        Generated("", lambda trial, kind=kind: kind().fit(trial.rare.batch)).extra(trial)
+        for kind in (Jitter, Late)
+    )
+    assert on_time is not None
+    assert late is not None
+    same_samples(on_time, late)
 
 
 def test_real_objects_help(benchmark):
