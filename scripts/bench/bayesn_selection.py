@@ -44,7 +44,7 @@ POPULATIONS = ((2.6, 0.5, 0.2, 0.1), (3.5, 1.0, 0.4, 0.1), (2.0, 0.3, 0.1, 0.15)
 N_SIMULATED, EVERY = 10_000, 39
 N_SAMPLES, COPIES = 8, 2
 # Populations drawn from the prior where it leaves samples like Foundation's, and their priors.
-N_DRAWN, FIRST_SEED = 60, 100
+N_DRAWN, FIRST_SEED = 24, 100
 DRAWN = {
     "mu_r": (torch.distributions.Uniform(1.2, 6.0), 2.0, 4.0),
     "sigma_r": (torch.distributions.HalfNormal(2.0), 0.05, 1.5),
