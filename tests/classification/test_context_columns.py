@@ -6,7 +6,8 @@ from astropy.cosmology import FlatLambdaCDM
 from small_classifiers import labelled, small
 
 from sntorch.classification.context import Context, column, told_name
-from sntorch.cli.evaluate_classifier import _context, _redshift
+from sntorch.classification.told import told as told_of
+from sntorch.classification.told import told_redshift
 from sntorch.errors import ConfigError
 
 
@@ -58,8 +59,8 @@ def test_columns_in_words():
 def test_reports_say_which_redshift_is_known(context, known):
     batch = told()
     module = small(batch=batch, context=context, host=("photoz",), features=None)
-    assert _redshift(module) == known
-    assert _context(module) == [told_name(context[0], ("photoz",))]
+    assert told_redshift(module) == known
+    assert told_of(module) == [told_name(context[0], ("photoz",))]
 
 
 def test_a_network_is_told():
