@@ -1,5 +1,6 @@
 """Calibration, comparison and checks on posteriors that are known."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -124,6 +125,17 @@ def test_local_test(shift, passes):
             local_test(truth, draws[:, 0], seen, draws[5], seen[5], permutations=10, seed=seed)
         )
     assert any(one.p_value > 0.1 for one in found) == passes
+
+
+def test_the_local_test_depends_on_its_seed_alone():
+    truth, draws, seen = (part[:100] for part in normal_problem())
+    found = []
+    for other in (1, 2):
+        np.random.seed(other)  # noqa: NPY002
+        found.append(
+            local_test(truth, draws[:, 0], seen, draws[5], seen[5], permutations=2, seed=3)
+        )
+    assert found[0] == found[1]
 
 
 def test_p_values_count_the_observation():

@@ -67,9 +67,10 @@ def local_test(
         z_score=True,
         num_trials_null=permutations,
     )
-    # The permutations come from the global stream.
+    # The permutations come from torch's global stream; without a seed here the classifiers' first
+    # weights would come from numpy's.
     with seeded(torch.device("cpu"), seed):
-        test.train_on_observed_data(verbosity=0)
+        test.train_on_observed_data(seed=seed, verbosity=0)
         test.train_under_null_hypothesis(verbosity=0)
     at = {"theta_o": observed_draws.float(), "x_o": observed_embedding.float()[None]}
     statistic = test.get_statistic_on_observed_data(**at)
