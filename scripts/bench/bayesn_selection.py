@@ -178,7 +178,9 @@ def calibration_rows(n: int) -> Iterable[Row]:
     error = (1 / 12 / n) ** 0.5
     for how, found in places.items():
         place = torch.tensor(found)
-        mean = (place.mean(0) - 0.5) / error
+        # A posterior without any draw in the box does not hold the truth, and gives it no place.
+        outside = int(place.isnan().any(1).sum())
+        mean = (place.nanmean(0) - 0.5) / error
         away = (place - 0.5).abs()
         told = ", ".join(
             f"{name} {mean[k]:+.1f}, {100 * (away[:, k] < 0.34).double().mean():.0f} %, "
@@ -191,7 +193,7 @@ def calibration_rows(n: int) -> Iterable[Row]:
             "the truth in its posterior, mean - 1/2 over its standard error; how many of 68 % and "
             f"95 % intervals hold it, selection {how}",
             "reported" if how == "ignored" else "means within 3 of 0",
-            told,
+            f"{told}; {outside} without a draw in the box",
             met="-" if how == "ignored" else _yes(bool((mean.abs() < 3).all())),
         )
 
