@@ -175,12 +175,11 @@ def calibration_rows(n: int) -> Iterable[Row]:
             places[how].append(
                 [float((draws[k][inside] < truth[k]).double().mean()) for k in NUMBERS]
             )
-    error = (1 / 12 / n) ** 0.5
     for how, found in places.items():
         place = torch.tensor(found)
         # A posterior without any draw in the box does not hold the truth, and gives it no place.
         outside = int(place.isnan().any(1).sum())
-        mean = (place.nanmean(0) - 0.5) / error
+        mean = (place.nanmean(0) - 0.5) * (12 * (n - outside)) ** 0.5
         away = (place - 0.5).abs()
         told = ", ".join(
             f"{name} {mean[k]:+.1f}, {100 * (away[:, k] < 0.34).double().mean():.0f} %, "

@@ -42,23 +42,29 @@ def plasticc_rows(folder: Path) -> Iterator[Row]:
     for name, base in ((n, b) for n in networks for b in networks if n.startswith(f"{b}_")):
         yield _reported(_against(name, networks[name], base, networks[base]))
     if networks and TREES in models:
-        best = min(networks, key=lambda name: _validation_loss(networks[name]))
-        label = f"{best} (smallest validation loss)"
-        yield _against(label, networks[best], TREES, models[TREES])
-        trees = {name: models[name] for name in sorted(set(models) - set(networks))}
-        for name, folds in trees.items():
-            if name != TREES:
-                yield _reported(_against(label, networks[best], name, folds))
-        both = {
-            f"{best} and {name} together (trees inside)": [
-                blended(pair) for pair in zip(networks[best], folds, strict=True)
-            ]
-            for name, folds in trees.items()
-        }
-        for name, folds in both.items():
-            yield from _plasticc_model(name, folds)
-            yield _reported(_against(name, folds, TREES, models[TREES]))
-        yield from _chosen_by_area(networks | trees | both, trees)
+        yield from _beside_trees(networks, {n: f for n, f in models.items() if n not in networks})
+
+
+def _beside_trees(
+    networks: dict[str, list[Stored]], trees: dict[str, list[Stored]]
+) -> Iterator[Row]:
+    """The network best on validation against trees of each setting, and together with them."""
+    best = min(networks, key=lambda name: _validation_loss(networks[name]))
+    label = f"{best} (smallest validation loss)"
+    yield _against(label, networks[best], TREES, trees[TREES])
+    for name, folds in trees.items():
+        if name != TREES:
+            yield _reported(_against(label, networks[best], name, folds))
+    both = {
+        f"{best} and {name} together (trees inside)": [
+            blended(pair) for pair in zip(networks[best], folds, strict=True)
+        ]
+        for name, folds in trees.items()
+    }
+    for name, folds in both.items():
+        yield from _plasticc_model(name, folds)
+        yield _reported(_against(name, folds, TREES, trees[TREES]))
+    yield from _chosen_by_area(networks | trees | both, trees)
 
 
 def _over_folds(models: Sequence[dict[int, list[Stored]]]) -> list[Stored]:
